@@ -1,0 +1,96 @@
+"""The words of the field: event types, their families, scopes, phases, stages, classes, units of time.
+
+Every other module speaks with these names, so that a prior file, an event log, a posterior and a figure
+can be laid side by side. Nothing here depends on any one matter.
+"""
+
+from __future__ import annotations
+
+DAYS_PER_MONTH = 365.25 / 12
+"""Months are the unit of time: rates are per month, horizons are in months (days / 30.4375)."""
+
+SCENARIOS = ("limited", "significant", "crackdown")
+"""The three classes a matter can have, in order of severity."""
+
+FAMILY_TYPES: dict[str, tuple[str, ...]] = {
+    "request": ("information_request", "retention_order"),
+    "escalation": ("extended",),
+    "search": ("search",),
+    "summons": ("summons",),
+    "findings": ("preliminary_findings", "charged"),
+    "executive": ("executive_charged",),
+    "order": ("interim_measures", "compliance_order"),
+    "suspension": ("suspension",),
+    "fine": ("fine", "periodic_penalty"),
+    "commitments": ("commitments_accepted",),
+    "closure": ("closed_no_action",),
+}
+"""Family of events -> the event types of the log that count towards it."""
+
+FAMILIES = tuple(FAMILY_TYPES)
+FAMILY_OF_TYPE = {kind: family for family, kinds in FAMILY_TYPES.items() for kind in kinds}
+
+SILENT_TYPES = ("opened", "commitments_offered", "lifted", "appeal_filed", "appeal_decided")
+"""Types that belong to no family: openings and appeals have models of their own, the rest changes no hazard."""
+
+EVENT_TYPES = (*FAMILY_OF_TYPE, *SILENT_TYPES)
+
+DECISION_FAMILIES = ("fine", "commitments")
+"""What ends the stage before a first decision and may close a proceeding."""
+
+CLOSING_FAMILIES = (*DECISION_FAMILIES, "closure")
+
+LOADING_SIGNS = {
+    "request": 0,
+    "escalation": 1,
+    "search": 1,
+    "summons": 1,
+    "findings": 1,
+    "executive": 1,
+    "order": 1,
+    "suspension": 1,
+    "fine": 1,
+    "commitments": -1,
+    "closure": -1,
+}
+"""Sign of each family's loading on severity; the fine's loading is 1 and fixes the scale."""
+
+SCOPES = ("specific", "extensive", "filtering", "person")
+"""Scopes of an order. An order of scope ``person`` (bail, supervision) is no operational order."""
+
+PHASE_STARTS = (0.0, 6.0, 24.0)
+PHASES = ("0-6", "6-24", "24+")
+"""Months since ``opened_on``."""
+
+STAGES = ("before_findings", "after_findings", "after_decision")
+"""How far a proceeding had come at the start of the day."""
+
+AUTHORITY_CLASSES = (
+    "criminal",
+    "commission_dsa",
+    "commission_dma",
+    "national_dsa",
+    "data_protection",
+    "consumer",
+    "online_safety",
+    "other_national",
+)
+
+EU_JURISDICTIONS = tuple(
+    "EU AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
+)
+"""The Union and its member states, for counts of openings in the EU."""
+
+HORIZONS = (6, 24, 60)
+"""Months after the origin date at which every target is forecast."""
+
+WINDOWS = (3, 6, 9, 12)
+"""Months after the origin date for the events of every open proceeding."""
+
+
+def family_of(event_type: str, scope: str | None) -> str | None:
+    """Return the family that an event counts towards, or ``None``.
+
+    An order of scope ``person`` counts towards none: it is a measure against somebody, not an operational order.
+    """
+    return None if scope == "person" else FAMILY_OF_TYPE.get(event_type)
