@@ -76,6 +76,17 @@ AUTHORITY_CLASSES = (
     "other_national",
 )
 
+INSTRUMENT_OF_DECISION = {
+    "UK GDPR": "GDPR",
+    "GDPR penalty payment": "GDPR",
+    "UK OSA": "OSA",
+    "UK VSP": "OSA",
+    "consumer law": "consumer",
+    "EU antitrust": "antitrust",
+    "national antitrust": "antitrust",
+}
+"""Instruments of penalty decisions whose sizes are pooled under the name that proceedings use."""
+
 EU_JURISDICTIONS = tuple(
     "EU AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 )

@@ -1,0 +1,81 @@
+"""From a stated range or probability, and how it is read, to the parameters of a distribution.
+
+A range ``[low, high]`` of mass ``c`` is read as a central interval with equal tails: ``P(x < low) = P(x > high)
+= (1 - c) / 2``. That fixes the two parameters of a normal on the scale that suits the quantity (identity, log,
+logit) exactly. Maximum entropy under a mass constraint reads it otherwise: on "90 % in [1, 50]" it puts 0.01 %
+below and 10 % above, which nobody means who writes "from 1 to 50".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit, ndtri
+
+
+class Normal(NamedTuple):
+    """Location and scale of a normal distribution, on the scale named by the function that made it."""
+
+    loc: float
+    scale: float
+
+
+def normal_from_range(low: float, high: float, mass: float = 0.90) -> Normal:
+    """Return the normal whose central interval of ``mass`` is ``[low, high]``.
+
+    ``loc = (low + high) / 2``, ``scale = (high - low) / (2 z)``, ``z = Phi^-1((1 + mass) / 2)``.
+
+    Raises ``ValueError`` unless ``low < high`` and ``0 < mass < 1``.
+    """
+    if not (low < high and 0 < mass < 1):
+        raise ValueError(f"expected low < high and 0 < mass < 1, got low={low}, high={high}, mass={mass}")
+    return Normal((low + high) / 2, (high - low) / (2 * ndtri((1 + mass) / 2)))
+
+
+def lognormal_from_range(low: float, high: float, mass: float = 0.90) -> Normal:
+    """Return the normal of ``log x`` whose central interval of ``mass`` is ``[log low, log high]``, ``low > 0``."""
+    return normal_from_range(np.log(low), np.log(high), mass)
+
+
+def logitnormal_from_range(low: float, high: float, mass: float = 0.90) -> Normal:
+    """Return the normal of ``logit x`` whose central interval of ``mass`` is ``[logit low, logit high]``."""
+    return normal_from_range(logit(low), logit(high), mass)
+
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+def mean_of_expit(loc: float, scale: float) -> float:
+    """Return ``E[expit(loc + scale z)]`` for standard normal ``z`` (Gauss-Hermite quadrature, 61 nodes)."""
+    return float(_WEIGHTS @ expit(loc + scale * _NODES))
+
+
+def statement_location(probability: float, error_sd: float) -> float:
+    """Return the location at which a stated probability is kept in the mean.
+
+    Solves ``E[expit(location + error_sd * z)] = probability`` for standard normal ``z``: an analyst who says 15 %
+    gets a parameter whose mean is 15 %, however unsure they are. Without error it is ``logit(probability)``.
+
+    Raises ``ValueError`` unless ``0 < probability < 1`` and ``error_sd >= 0``.
+    """
+    if not (0 < probability < 1 and error_sd >= 0):
+        raise ValueError(f"expected 0 < probability < 1 and error_sd >= 0, got {probability}, {error_sd}")
+    centre = float(logit(probability))
+    reach = 1 + error_sd**2  # the shift of the mean grows no faster than scale^2 / 2
+    return float(
+        brentq(lambda loc: mean_of_expit(loc, error_sd) - probability, centre - reach, centre + reach, xtol=1e-12)
+    )
+
+
+def conditional_probabilities(cumulative: list[float]) -> list[float]:
+    """Return ``Q_k = P(by H_k | not by H_{k-1})`` from cumulative probabilities ``P_1 <= P_2 <= ...``.
+
+    ``Q_1 = P_1`` and ``Q_k = (P_k - P_{k-1}) / (1 - P_{k-1})``. Raises ``ValueError`` if they do not rise.
+    """
+    values = [0.0, *cumulative]
+    if any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
+        raise ValueError(f"cumulative probabilities must rise with the horizon, got {cumulative}")
+    return [(later - earlier) / (1 - earlier) for earlier, later in zip(values, values[1:], strict=False)]

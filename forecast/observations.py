@@ -1,0 +1,284 @@
+"""What the record knows besides events in proceedings: sizes of fines, appeals, users, turnover, openings.
+
+Everything is reduced to sufficient statistics or to short vectors, as public by the end of the origin date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from forecast.record import Record
+from forecast.specification import Specification
+from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
+
+APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
+RULINGS = ("upheld", "reduced", "annulled")
+RULING_PHASES = (0.0, 12.0, 36.0)
+"""Months since the decision at which the rate of rulings may step."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Sufficient statistics and short vectors; units: months, EUR, natural logarithms.
+
+    ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of the
+    turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
+    ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced fines.
+    ``user_*``: log change within a series, months between mid-periods, index of the service. ``new_user_*``: the same
+    for the focal series after ``as_of``, with accrual at both ends; ``focal_service`` is that series' service. ``opening_count``, ``opening_months``: provider
+    by (usual, raised). ``new_fine_*``: amounts and ceilings (share of turnover) of focal fines after ``as_of``.
+    """
+
+    instruments: tuple[str, ...]
+    services: tuple[str, ...]
+    opening_providers: tuple[str, ...]
+    size: np.ndarray
+    size_instrument: np.ndarray
+    bare_size: np.ndarray
+    appealed: tuple[int, int]
+    closed: tuple[int, int]
+    outcomes: np.ndarray
+    rulings: np.ndarray
+    ruling_months: np.ndarray
+    kept: np.ndarray
+    user_change: np.ndarray
+    user_months: np.ndarray
+    user_service: np.ndarray
+    new_user_change: np.ndarray
+    new_user_months: np.ndarray
+    new_user_accrual: np.ndarray
+    focal_service: int
+    turnover: np.ndarray
+    turnover_sd: np.ndarray
+    opening_count: np.ndarray
+    opening_months: np.ndarray
+    new_fine_amount: np.ndarray
+    new_fine_ceiling: np.ndarray
+
+
+def observe(
+    record: Record, specification: Specification, origin: date, wider: Record | None = None
+) -> Observations:
+    """Return what is public by the end of ``origin``.
+
+    ``wider`` is a record whose instruments and services fix the coordinates, so that one compiled model serves many
+    origins; nothing else of it is used.
+    """
+    known = record.as_of(origin)
+    focal_cases = set(known.proceedings.loc[known.proceedings["matter_id"] == specification.matter, "case_id"])
+    coordinates = wider or known
+    instruments = tuple(sorted({instrument(i) for i in coordinates.fines["instrument"]}))
+    services = tuple(sorted(set(_series(coordinates, specification)["service"])))
+    return Observations(
+        instruments=instruments,
+        services=services,
+        **_sizes(known, focal_cases, instruments),
+        **_appeals(known, origin),
+        closed=_closings(known),
+        **_users(known, specification, services),
+        **_turnover(known, specification),
+        **_openings(known, specification, origin),
+        **_new_fines(known, specification, focal_cases),
+    )
+
+
+def instrument(name: str) -> str:
+    """Return the name under which the sizes of fines of an instrument are pooled."""
+    return INSTRUMENT_OF_DECISION.get(name, name)
+
+
+def ceiling(record: Record, instrument_name: str, jurisdiction: str) -> float | None:
+    """Return the statutory ceiling as a share of worldwide turnover, or ``None`` where the record states none."""
+    caps = record.caps
+    for place in (jurisdiction, "any"):
+        found = caps.loc[(caps["instrument"] == instrument_name) & (caps["jurisdiction"] == place), "legal_cap_fraction"]
+        if len(found):
+            value = float(found.iloc[0])
+            return None if np.isnan(value) else value
+    return None
+
+
+def latest_turnover(record: Record, group: str) -> pd.Series | None:
+    """Return the row of the latest published year of a group's turnover, or ``None``."""
+    rows = record.turnover.loc[record.turnover["company_group"] == group].sort_values("year")
+    return None if rows.empty else rows.iloc[-1]
+
+
+def log_sd(row: pd.Series) -> float:
+    """Return the sd of log turnover that a low and a high figure state, read as a 90 % interval."""
+    return float(np.log(row["turnover_high_eur"] / row["turnover_low_eur"]) / (2 * 1.6448536269514722))
+
+
+def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -> dict[str, np.ndarray]:
+    cases = known.events.set_index("event_id")["case_id"]
+    fines = known.fines.loc[(known.fines["amount_eur"] > 0) & (known.fines["turnover_eur"] > 0)]
+    fines = fines.loc[~fines["event_id"].map(cases).isin(focal_cases)]
+    capped = fines.loc[fines["legal_cap_fraction"].notna()]
+    bare = fines.loc[fines["legal_cap_fraction"].isna()]
+    share = capped["amount_eur"] / (capped["legal_cap_fraction"] * capped["turnover_eur"])
+    return {
+        "size": logit(share.clip(upper=1 - 1e-6).to_numpy(float)),
+        "size_instrument": np.array(
+            [instruments.index(instrument(i)) for i in capped["instrument"]], dtype=np.int64
+        ),
+        "bare_size": np.log((bare["amount_eur"] / bare["turnover_eur"]).to_numpy(float)),
+    }
+
+
+def _appeals(known: Record, origin: date) -> dict[str, Any]:
+    fines = known.fines.loc[known.fines["amount_eur"] > 0]
+    outcome = fines["outcome"]
+    appealed, final = int(outcome.isin(APPEALED).sum()), int((outcome == "final").sum())
+    ruled = fines.loc[outcome.isin(RULINGS) & fines["outcome_on"].notna()]
+    pending = fines.loc[outcome == "under_appeal"]
+    until = [*(ruled["outcome_on"]), *[pd.Timestamp(origin)] * len(pending)]
+    since = [*(ruled["decided_on"]), *(pending["decided_on"])]
+    waits = np.array([(b - a).days / DAYS_PER_MONTH for a, b in zip(since, until, strict=True)])
+    edges = [*RULING_PHASES, np.inf]
+    spans = [(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    ended = waits[: len(ruled)]
+    reduced = fines.loc[outcome == "reduced"]
+    return {
+        "appealed": (appealed, appealed + final),
+        "outcomes": np.array([int((outcome == ruling).sum()) for ruling in RULINGS]),
+        "rulings": np.array([int(((ended > low) & (ended <= high)).sum()) for low, high in spans]),
+        "ruling_months": np.array([np.clip(waits - low, 0, high - low).sum() for low, high in spans]),
+        "kept": logit((reduced["amount_after_eur"] / reduced["amount_eur"]).to_numpy(float)),
+    }
+
+
+def _closings(known: Record) -> tuple[int, int]:
+    events = known.events.assign(
+        family=[family_of(t, s) for t, s in zip(known.events["type"], known.events["scope"], strict=True)]
+    )
+    days = events.loc[events["family"].isin(["fine", "commitments"]), ["case_id", "date"]].drop_duplicates()
+    days = days.merge(known.proceedings[["case_id", "closed_on"]], on="case_id")
+    while_open = days.loc[days["closed_on"].isna() | (days["date"] <= days["closed_on"])]
+    return int((while_open["date"] == while_open["closed_on"]).sum()), len(while_open)
+
+
+def _series(known: Record, specification: Specification) -> pd.DataFrame:
+    """Published user counts: every series of the reference services, the base series alone of the focal one.
+
+    Parts and totals of one service's users move together; the focal drift must not be counted twice.
+    """
+    users = known.users.assign(middle=known.users["period_start"] + (known.users["period_end"] - known.users["period_start"]) / 2)
+    if specification.users is not None:
+        base = specification.users.series
+        focal = set(users.loc[users["series_id"] == base, "service"])
+        users = users.loc[~users["service"].isin(focal) | (users["series_id"] == base)]
+    return users.sort_values(["series_id", "middle", "published_on"])
+
+
+def _users(known: Record, specification: Specification, services: tuple[str, ...]) -> dict[str, Any]:
+    users = _series(known, specification)
+    as_of = pd.Timestamp(specification.as_of)
+    half_life = specification.impacts.half_life.value if specification.impacts else 1.0
+    base = specification.users.series if specification.users else ""
+    old, new = [], []
+    for series, rows in users.groupby("series_id", sort=True):
+        counts, middles = rows["monthly_active_millions"].to_numpy(float), rows["middle"].to_list()
+        published = rows["published_on"].to_list()
+        for i in range(1, len(rows)):
+            months = (middles[i] - middles[i - 1]).days / DAYS_PER_MONTH
+            if months <= 0:
+                continue
+            change = float(np.log(counts[i] / counts[i - 1]))
+            ends = [accrual(max((t - as_of).days / DAYS_PER_MONTH, 0.0), half_life) for t in middles[i - 1 : i + 1]]
+            if series == base and published[i] > as_of:
+                new.append((change, months, *ends))
+            else:
+                old.append((change, months, services.index(rows["service"].iloc[0])))
+    old_table, new_table = np.array(old).reshape(-1, 3), np.array(new).reshape(-1, 4)
+    return {
+        "user_change": old_table[:, 0],
+        "user_months": old_table[:, 1],
+        "user_service": old_table[:, 2].astype(np.int64),
+        "new_user_change": new_table[:, 0],
+        "new_user_months": new_table[:, 1],
+        "new_user_accrual": new_table[:, 2:],
+        "focal_service": next((services.index(s) for s in users.loc[users["series_id"] == base, "service"]), 0),
+    }
+
+
+def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
+    """Return the part of an impact that is felt ``months`` after ``as_of``: ``1 - 2^(-months / half_life)``."""
+    return 1 - 2 ** (-np.asarray(months) / half_life)
+
+
+def _turnover(known: Record, specification: Specification) -> dict[str, np.ndarray]:
+    """The latest published figure of the provider, with its own spread and a random walk up to the last full year."""
+    row = latest_turnover(known, specification.provider_group)
+    if row is None or specification.fines.turnover_of == "parent":
+        return {"turnover": np.zeros(0), "turnover_sd": np.zeros(0)}
+    years = max(specification.as_of.year - 1 - int(row["year"]), 0)
+    walk = specification.fines.turnover_walk.value * np.sqrt(years)
+    spread = float(np.hypot(log_sd(row), walk))
+    return {
+        "turnover": np.array([np.log(row["turnover_eur"])]),
+        "turnover_sd": np.array([max(spread, 0.01)]),
+    }
+
+
+def _openings(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
+    """Months at risk and openings in the EU per designated provider, usual and within a year of an escalation."""
+    services = known.designated_services
+    since = services.groupby("provider_group")["designated_on"].min() if len(services) else pd.Series(dtype="object")
+    providers = tuple(sorted(since.index))
+    counts, months = np.zeros((len(providers), 2)), np.zeros((len(providers), 2))
+    openings = eu_openings(known)
+    raising = raising_days(known, specification)
+    width = pd.Timedelta(days=specification.openings.raised_months.value * DAYS_PER_MONTH)
+    for i, provider in enumerate(providers):
+        start, end = since[provider], pd.Timestamp(origin)
+        days = [d for d in raising.get(provider, [])]
+        raised = _union_months(days, width, start, end)
+        months[i] = (end - start).days / DAYS_PER_MONTH - raised, raised
+        for day in openings.loc[openings["provider_group"] == provider, "date"]:
+            if start < day <= end:
+                counts[i, int(any(d < day <= d + width for d in days))] += 1
+    return {"opening_providers": providers, "opening_count": counts, "opening_months": months}
+
+
+def eu_openings(known: Record) -> pd.DataFrame:
+    """Return logged openings in the EU; same-day openings of one matter count once (first provider by name)."""
+    opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
+    opened = opened.merge(known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id")
+    opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
+    return opened.sort_values(["date", "matter_id", "provider_group"]).drop_duplicates(["matter_id", "date"])
+
+
+def raising_days(known: Record, specification: Specification) -> dict[str, list[pd.Timestamp]]:
+    """Return the days of escalations against each provider, of the families that the prior file names."""
+    events = known.events.merge(known.proceedings[["case_id", "provider_group"]], on="case_id")
+    family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
+    events = events.loc[pd.Series(family, index=events.index).isin(specification.openings.raised_by)]
+    return {str(group): sorted(set(rows["date"])) for group, rows in events.groupby("provider_group")}
+
+
+def _union_months(days: list[pd.Timestamp], width: pd.Timedelta, start: pd.Timestamp, end: pd.Timestamp) -> float:
+    total, reached = 0.0, start
+    for day in days:
+        low, high = max(day, reached), min(day + width, end)
+        if high > low:
+            total += (high - low) / pd.Timedelta(days=DAYS_PER_MONTH)
+            reached = high
+    return total
+
+
+def _new_fines(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, np.ndarray]:
+    before = set(known.as_of(specification.as_of).events["event_id"])
+    events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
+    events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]
+    cases = known.proceedings.set_index("case_id")
+    caps = [
+        ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or specification.fines.ceiling.value
+        for c in events["case_id"]
+    ]
+    return {"new_fine_amount": events["amount_eur"].to_numpy(float), "new_fine_ceiling": np.array(caps, dtype=float)}
