@@ -95,6 +95,11 @@ class Exposure:
     """Families (bool) of which the focal matter has seen an event since ``as_of``."""
 
     @property
+    def has_news(self) -> bool:
+        """Whether any time or event after ``as_of`` is known: silence is news too."""
+        return bool(len(self.news_row) or self.news_months.any() or self.first_months.any())
+
+    @property
     def elapsed(self) -> float:
         """Months from ``as_of`` to the origin (negative before the brief)."""
         return (self.origin - self.as_of).days / DAYS_PER_MONTH

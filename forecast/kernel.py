@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from forecast.exposure import Exposure
 from forecast.vocabulary import STAGES
 
 N_STAGES = len(STAGES)
@@ -40,10 +41,11 @@ def log_hazard_tables(log_rate, phase, stage, authority, pace, row_class, row_pr
             if k > 0:
                 log_base += stage[e, k - 1]
             base[e, cell] = np.exp(log_base)
+    of_class, of_provider = np.exp(authority), np.exp(pace)
     effect = np.empty((len(row_class), n_families))
     for r in range(len(row_class)):
         for e in range(n_families):
-            effect[r, e] = np.exp(authority[row_class[r], e] + pace[row_provider[r]])
+            effect[r, e] = of_class[row_class[r], e] * of_provider[row_provider[r]]
     return base, effect
 
 
@@ -51,13 +53,13 @@ def log_hazard_tables(log_rate, phase, stage, authority, pace, row_class, row_pr
 def _at_risk(months, base, effect, n_families):
     """Return the integrated reference hazard ``X[row, e]``; ``months`` has shape row, family or 1, cell."""
     total = np.zeros((months.shape[0], n_families))
+    shared = months.shape[1] == 1
     for r in range(months.shape[0]):
-        for e in range(n_families):
-            own = e if months.shape[1] > 1 else 0
-            for cell in range(months.shape[2]):
-                if months[r, own, cell] > 0:
-                    total[r, e] += months[r, own, cell] * base[e, cell]
-            total[r, e] *= effect[r, e]
+        for cell in range(months.shape[2]):
+            for e in range(n_families):
+                lived = months[r, 0 if shared else e, cell]
+                if lived > 0:
+                    total[r, e] += lived * base[e, cell] * effect[r, e]
     return total
 
 
@@ -80,6 +82,64 @@ def _softmax(x):
     return top + np.log(total), weights / total
 
 
+def pack(exposure: Exposure, log_pi: np.ndarray) -> np.ndarray:
+    """Return all data of ``marginal`` as one vector: five lengths, whether there is news, ``log_pi``, the arrays.
+
+    The sampler's compiler takes over half a second for every array of data that a model names; one array is free.
+    """
+    x = exposure
+    lengths = [len(x.row_matter), len(x.event_row), x.n_focal, len(x.groups), len(x.news_row), float(x.has_news)]
+    arrays = [
+        log_pi, x.row_matter, x.row_class, x.row_provider, x.months, x.event_row, x.event_family, x.event_cell,
+        x.group_family, x.news_months, x.first_months, x.stated_months, x.news_row, x.news_family, x.news_cell,
+        x.news_group,
+    ]  # fmt: skip
+    return np.concatenate([lengths, *(np.ravel(a) for a in arrays)]).astype(float)
+
+
+@njit(cache=True)
+def _take(packed, start, length):
+    return packed[start : start + length], start + length
+
+
+@njit(cache=True)
+def _take_index(packed, start, length):
+    return packed[start : start + length].astype(np.int64), start + length
+
+
+@njit(cache=True, error_model="numpy")
+def marginal_packed(
+    log_rate, phase, stage, authority, pace, loading, severity, shape, log_weight, stated, other, packed
+):  # fmt: skip
+    """Return ``marginal`` of data packed by ``pack``."""
+    rows, events, focal = int(packed[0]), int(packed[1]), int(packed[2])
+    groups, news, inside = int(packed[3]), int(packed[4]), packed[5]
+    families, cells = len(log_rate), (phase.shape[1] + 1) * N_STAGES
+    log_pi, at = _take(packed, 6, len(severity))
+    row_matter, at = _take_index(packed, at, rows)
+    row_class, at = _take_index(packed, at, rows)
+    row_provider, at = _take_index(packed, at, rows)
+    months, at = _take(packed, at, rows * cells)
+    event_row, at = _take_index(packed, at, events)
+    event_family, at = _take_index(packed, at, events)
+    event_cell, at = _take_index(packed, at, events)
+    group_family, at = _take_index(packed, at, groups)
+    news_months, at = _take(packed, at, focal * families * cells)
+    first_months, at = _take(packed, at, focal * groups * cells)
+    stated_months, at = _take(packed, at, focal * groups * cells)
+    news_row, at = _take_index(packed, at, news)
+    news_family, at = _take_index(packed, at, news)
+    news_cell, at = _take_index(packed, at, news)
+    news_group, at = _take_index(packed, at, news)
+    return marginal(
+        log_rate, phase, stage, authority, pace, loading, severity, shape, log_weight, stated, other,
+        inside, log_pi, row_matter, row_class, row_provider, months.reshape(rows, 1, cells),
+        event_row, event_family, event_cell, group_family, news_months.reshape(focal, families, cells),
+        first_months.reshape(focal, groups, cells), stated_months.reshape(focal, groups, cells),
+        news_row, news_family, news_cell, news_group,
+    )  # fmt: skip
+
+
 @njit(cache=True, error_model="numpy")
 def marginal(
     log_rate, phase, stage, authority, pace, loading, severity, shape, log_weight, stated, other,
@@ -89,7 +149,8 @@ def marginal(
     """Return the log-likelihood and its gradient in the first eleven arguments.
 
     ``stated[g, s]`` is the cumulative hazard ``-log(1 - P)`` of a statement; ``other[s]`` any further log-likelihood
-    of the news given a scenario (sizes of fines, user counts). ``inside`` is 0 before the brief: then no news.
+    of the news given a scenario (sizes of fines, user counts). ``inside`` is 0 when the brief has not met any
+    news yet, silence included: then ``other`` is all that it could have met.
     """
     n_families, n_scenarios = len(log_rate), len(severity)
     n_matters = row_matter.max() + 1
@@ -195,6 +256,11 @@ def marginal(
         for i in range(len(news_row)):
             if news_group[i] < 0:
                 d_loading[news_family[i]] += (q * severity).sum()
+
+    else:
+        mixed, q = _softmax(log_pi + other)
+        value += mixed
+        d_other += q
 
     # Back from the integrated hazards to the effects.
     for r in range(len(row_matter)):

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from forecast.exposure import Exposure
+from forecast.observations import Observations
+from forecast.parameters import Constants
 from forecast.vocabulary import FAMILIES, PHASES, STAGES
 
 Draws = Mapping[str, np.ndarray]
@@ -136,6 +140,34 @@ def first_hazards(
     lived = np.einsum("fgc,dgc,dfg->dg", exposure.first_months, own, scale, optimize=True)
     foreseen = np.einsum("fgc,dgc,dfg->dg", exposure.stated_months, own, scale, optimize=True)
     return lived, draws["stated"] / foreseen[:, :, None]
+
+
+def new_fines(flat: Draws, fixed: Constants, reading: str, observations: Observations) -> np.ndarray:
+    """Return the log density of the focal matter's new fines, shape draw, scenario; minus infinity over a ceiling.
+
+    Reading ``share_of_ceiling``: ``logit(amount / (ceiling * turnover)) ~ Normal(loc_s, sd_s)``; reading ``eur``:
+    ``log amount ~ Normal(loc_s, sd_s)``. Densities are of the amount in EUR.
+    """
+    amount = np.log(observations.new_fine_amount)[None, :]
+    share = amount - np.log(observations.new_fine_ceiling) - flat["log_turnover"][:, None]
+    beyond = np.where((share > 0).any(axis=1), -np.inf, 0.0)[:, None]
+    if reading == "eur":
+        x, jacobian = amount, -amount
+    else:
+        rest = np.log(-np.expm1(np.minimum(share, -1e-12)))
+        x, jacobian = share - rest, -amount - rest
+    density = norm.logpdf(x[..., None], fixed.fine_loc, fixed.fine_sd) + jacobian[..., None]
+    return density.sum(axis=1) + beyond
+
+
+def new_users(flat: Draws, effect: Draws, observations: Observations) -> np.ndarray:
+    """Return the log density of the focal series' new user counts, shape draw, scenario."""
+    change, months, service, before, after, _ = observations.users[observations.users[:, 5] > 0].T
+    drift = effect["drift"][:, service.astype(int)] * months
+    lost = effect["attrition"][:, None, :]
+    felt = np.log1p(-lost * after[:, None]) - np.log1p(-lost * before[:, None])
+    noise = np.exp(flat["log_user_noise"])[:, None] * np.sqrt(months)
+    return student.logpdf(change[:, None], 4.0, drift[..., None] + felt, noise[..., None]).sum(axis=1)
 
 
 def _frailty_news(

@@ -20,81 +20,69 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 from forecast import kernel
 from forecast.exposure import Exposure
 from forecast.observations import Observations
-from forecast.parameters import constants, coordinates, effects, parameters
+from forecast.parameters import Constants, constants, coordinates, effects, parameters
 from forecast.specification import Specification
 
-EXPOSURE_DATA = (
-    "row_matter", "row_class", "row_provider", "months", "event_row", "event_family", "event_cell",
-    "group_family", "news_months", "first_months", "stated_months", "news_row", "news_family", "news_cell",
-    "news_group",
-)  # fmt: skip
 KERNEL_EFFECTS = (
     "log_rate", "phase", "stage", "authority", "pace", "loading", "severity", "shape", "log_weight", "stated",
 )  # fmt: skip
+SHAPE = KERNEL_EFFECTS.index("shape")
+MOST_OPENINGS = 128
 STUDENT_DF = 4.0
 """Degrees of freedom of the noise in user counts: series are redefined now and then, and leap."""
 
 
 class MatterLogLikelihood(Op):
-    """``kernel.marginal`` as an operation: the log-likelihood first, then its gradient in the first eleven inputs."""
+    """``kernel.marginal_packed`` as an operation: the log-likelihood, then its gradient in the first eleven inputs."""
 
     __props__ = ()
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Wrap inputs; outputs have the types of value and gradients."""
+        """Take eleven effects and the packed data; give value and gradients."""
         variables = [pt.as_tensor_variable(i) for i in inputs]
-        return Apply(self, variables, [pt.dscalar(), *(v.type() for v in variables[:11])])
+        return Apply(self, variables, [pt.dscalar(), *(v.type() for v in variables[:-1])])
 
     def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
         """Evaluate outside the numba linker."""
-        months = inputs[16].reshape(len(inputs[16]), 1, -1)
-        for storage, result in zip(
-            output_storage, kernel.marginal(*inputs[:16], months, *inputs[17:]), strict=True
-        ):
+        inputs = [*inputs[:SHAPE], float(inputs[SHAPE]), *inputs[SHAPE + 1 :]]
+        for storage, result in zip(output_storage, kernel.marginal_packed(*inputs), strict=True):
             storage[0] = np.asarray(result)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """Scale the gradients by the cotangent of the value; data are not differentiated."""
-        gradients = [cotangents[0] * g for g in outputs[1:]]
-        return gradients + [pt.zeros_like(i, dtype="float64") for i in inputs[11:]]
+        return [*(cotangents[0] * g for g in outputs[1:]), pt.zeros_like(inputs[-1])]
 
 
 @register_funcify_default_op_cache_key(MatterLogLikelihood)
 def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs: Any) -> Any:
-    marginal = kernel.marginal
+    marginal = kernel.marginal_packed
 
     @njit
-    def matter_log_likelihood(
-        log_rate, phase, stage, authority, pace, loading, severity, shape, log_weight, stated, other,
-        inside, log_pi, row_matter, row_class, row_provider, months, event_row, event_family, event_cell,
-        group_family, news_months, first_months, stated_months, news_row, news_family, news_cell, news_group,
-    ):  # fmt: skip
-        rows = months.reshape(len(months), 1, months.shape[1])
+    def matter_log_likelihood(log_rate, phase, stage, authority, pace, loading, severity, shape, w, stated, other, data):
         value, a, b, c, d, e, f, g, h, i, j, k = marginal(
-            log_rate, phase, stage, authority, pace, loading, severity, shape.item(), log_weight, stated, other,
-            inside.item(), log_pi, row_matter, row_class, row_provider, rows, event_row, event_family, event_cell,
-            group_family, news_months, first_months, stated_months, news_row, news_family, news_cell, news_group,
-        )  # fmt: skip
+            log_rate, phase, stage, authority, pace, loading, severity, shape.item(), w, stated, other, data
+        )
         return np.asarray(value), a, b, c, d, e, f, g, np.asarray(h), i, j, k
 
     return matter_log_likelihood
 
 
-def model_data(spec: Specification, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
-    """Return every observed array of the model by name: what ``pm.Data`` holds and a refit replaces."""
-    fixed = constants(spec, exposure)
-    data = {name: getattr(exposure, name) for name in EXPOSURE_DATA}
-    data["inside"] = np.array(float(exposure.inside))
-    data["log_pi"] = fixed.log_pi
-    totals = observations.opening_count.sum(axis=1)
-    data["opening_more"] = (totals[:, None] > np.arange(64)).sum(axis=0).astype(float)
-    for name in ("opening_count", "opening_months", "size", "user_change", "user_months", "new_user_change",
-                 "new_user_months", "new_user_accrual", "turnover", "turnover_sd", "new_fine_amount",
-                 "new_fine_ceiling", "size_instrument", "user_service", "focal_service"):  # fmt: skip
-        data[name] = np.asarray(getattr(observations, name))
-    if (totals > 64).any():
-        raise ValueError("more than 64 openings against one provider: raise the length of opening_more")
-    return data
+def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
+    """Return every observed array of the model by name: what ``pm.Data`` holds and a refit replaces.
+
+    ``matters``: ``kernel.pack``. ``sizes``: logit share, instrument. ``users``: log change, months, service, accrual
+    at both ends, and 1 for news of the focal series. ``turnover``: log figure, sd. ``new_fines``: EUR, ceiling.
+    ``openings``: provider by counts (usual, raised) and months (usual, raised).
+    """
+    o = observations
+    return {
+        "matters_data": kernel.pack(exposure, fixed.log_pi),
+        "sizes_data": np.column_stack([o.size, o.size_instrument]),
+        "users_data": o.users,
+        "turnover_data": np.column_stack([o.turnover, o.turnover_sd]),
+        "new_fines_data": np.column_stack([o.new_fine_amount, o.new_fine_ceiling]),
+        "openings_data": np.column_stack([o.opening_count, o.opening_months]),
+    }
 
 
 def build_model(spec: Specification, exposure: Exposure, observations: Observations) -> pm.Model:
@@ -106,35 +94,36 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
     coords = coordinates(exposure, observations)
     fixed = constants(spec, exposure)
     with pm.Model(coords=coords) as model:
-        data = {k: pm.Data(k, v) for k, v in model_data(spec, exposure, observations).items()}
+        data = {k: pm.Data(k, v) for k, v in model_data(fixed, exposure, observations).items()}
         raw = {
             name: pm.Normal(name, p.loc, p.scale, dims=p.dims)
             for name, p in parameters(spec, coords).items()
         }
         e = effects(raw, fixed, pt)
 
+        # Users: log changes drift with the service and leap with heavy-tailed noise; the focal series' news also
+        # feels the attrition that has accrued, scenario by scenario.
+        users = _users(raw, e, data["users_data"])
+        is_news = data["users_data"][:, 5, None]
+        if observations.services:
+            pm.Potential("users", ((1 - is_news) * users)[:, 0].sum())
+
         # Matters: events, silence and closings, whichever scenario they belong to; the focal one with its news.
-        amounts = _new_fines(spec, fixed, raw, data)
-        other = amounts + _new_users(spec, raw, e, data)
-        inputs = [*(e[k] for k in KERNEL_EFFECTS), other, data["inside"], data["log_pi"]]
-        matters = MatterLogLikelihood()(*inputs, *(data[k] for k in EXPOSURE_DATA))[0]
-        pm.Potential("matters", matters)
+        other = _new_fines(spec, fixed, raw, data["new_fines_data"]) + pt.sum(is_news * users, axis=0)
+        inputs = [*(e[k] for k in KERNEL_EFFECTS), other, data["matters_data"]]
+        pm.Potential("matters", MatterLogLikelihood()(*inputs)[0])
 
         # Sizes: logit(fine / (ceiling * turnover)) ~ Normal(mean + instrument, spread).
-        sizes = raw["size_mean"] + e["instrument"][data["size_instrument"]]
-        pm.Potential("sizes", _normal(data["size"], sizes, pt.exp(raw["log_size_spread"])).sum())
-
-        # Users: log changes drift with the service and leap with heavy-tailed noise.
-        if observations.services:
-            change = e["drift"][data["user_service"]] * data["user_months"]
-            noise = pt.exp(raw["log_user_noise"]) * pt.sqrt(data["user_months"])
-            pm.Potential("users", _student(data["user_change"], change, noise).sum())
+        size, instrument = data["sizes_data"][:, 0], pt.cast(data["sizes_data"][:, 1], "int64")
+        mean = raw["size_mean"] + e["instrument"][instrument]
+        pm.Potential("sizes", _normal(size, mean, pt.exp(raw["log_size_spread"])).sum())
 
         # Turnover: the latest published figure, as good as its spread and its age.
-        pm.Potential("turnover_figure", _normal(data["turnover"], raw["log_turnover"], data["turnover_sd"]).sum())
+        figure, sd = data["turnover_data"][:, 0], data["turnover_data"][:, 1]
+        pm.Potential("turnover_figure", _normal(figure, raw["log_turnover"], sd).sum())
 
         # Openings: a gamma propensity per provider, integrated; its rate is raised for a while after escalations.
-        pm.Potential("openings", _openings(raw, data))
+        pm.Potential("openings", _openings(raw, data["openings_data"]))
     return model
 
 
@@ -148,11 +137,10 @@ def _student(x: Any, loc: Any, scale: Any) -> Any:
     return np.log(3 / 8) - (STUDENT_DF + 1) / 2 * pt.log1p(z**2 / STUDENT_DF) - pt.log(scale)
 
 
-def _new_fines(spec: Specification, fixed: Any, raw: Any, data: Any) -> Any:
+def _new_fines(spec: Specification, fixed: Constants, raw: Any, fines: Any) -> Any:
     """Log density of new focal fines by scenario; the amount may not exceed its ceiling (a steep wall beyond)."""
-    log_ceiling = pt.log(data["new_fine_ceiling"]) + raw["log_turnover"]
-    log_amount = pt.log(data["new_fine_amount"])
-    log_share = log_amount - log_ceiling
+    log_amount = pt.log(fines[:, 0])
+    log_share = log_amount - pt.log(fines[:, 1]) - raw["log_turnover"]
     wall = pt.sum(-1e4 * pt.maximum(log_share + 1e-6, 0.0))
     if spec.fines.reading == "eur":
         x, jacobian = log_amount, -log_amount
@@ -164,28 +152,22 @@ def _new_fines(spec: Specification, fixed: Any, raw: Any, data: Any) -> Any:
     return pt.sum(density, axis=0) + wall
 
 
-def _new_users(spec: Specification, raw: Any, e: Any, data: Any) -> Any:
-    """Log density of the focal series' changes after ``as_of``, by scenario: drift, noise and attrition."""
-    if spec.users is None or spec.impacts is None:
-        return pt.zeros(3)
-    focal = e["drift"][data["focal_service"]]
-    months = data["new_user_months"][:, None]
-    felt = pt.log1p(-e["attrition"] * data["new_user_accrual"][:, 1, None]) - pt.log1p(
-        -e["attrition"] * data["new_user_accrual"][:, 0, None]
-    )
-    noise = pt.exp(raw["log_user_noise"]) * pt.sqrt(months)
-    return pt.sum(_student(data["new_user_change"][:, None], focal * months + felt, noise), axis=0)
+def _users(raw: Any, e: Any, users: Any) -> Any:
+    """Log density of each change of a user count, by scenario (columns); without accrual the columns agree."""
+    drift = e["drift"][pt.cast(users[:, 2], "int64")] * users[:, 1]
+    lost = [pt.log1p(-e["attrition"] * users[:, end, None]) for end in (3, 4)]
+    noise = pt.exp(raw["log_user_noise"]) * pt.sqrt(users[:, 1])
+    return _student(users[:, 0, None], drift[:, None] + lost[1] - lost[0], noise[:, None])
 
 
-def _openings(raw: Any, data: Any) -> Any:
+def _openings(raw: Any, openings: Any) -> Any:
     """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals per provider."""
     log_rate = pt.stack([raw["log_opening_rate"], raw["log_opening_rate"] + raw["log_raised"]])
     shape = pt.exp(raw["log_opening_shape"])
-    count = data["opening_count"].sum(axis=1)
-    hazard = (data["opening_months"] * pt.exp(log_rate)).sum(axis=1)
-    more = data["opening_more"]
+    count, steps = openings[:, :2].sum(axis=1), pt.arange(MOST_OPENINGS)
+    hazard = (openings[:, 2:] * pt.exp(log_rate)).sum(axis=1)
     return (
-        (data["opening_count"] * log_rate).sum()
-        + (more * pt.log(shape + pt.arange(64))).sum()
+        (openings[:, :2] * log_rate).sum()
+        + pt.where(count[:, None] > steps, pt.log(shape + steps), 0.0).sum()
         + (shape * pt.log(shape) - (shape + count) * pt.log(shape + hazard)).sum()
     )

@@ -15,7 +15,7 @@ from scipy.special import logit
 
 from forecast.record import Record
 from forecast.specification import Specification
-from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
+from forecast.vocabulary import AUTHORITY_CLASSES, DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
@@ -30,9 +30,13 @@ class Observations:
     ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of the
     turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
     ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced fines.
-    ``user_*``: log change within a series, months between mid-periods, index of the service. ``new_user_*``: the same
-    for the focal series after ``as_of``, with accrual at both ends; ``focal_service`` is that series' service. ``opening_count``, ``opening_months``: provider
-    by (usual, raised). ``new_fine_*``: amounts and ceilings (share of turnover) of focal fines after ``as_of``.
+    ``users``: per change within a
+    series: log change, months between mid-periods, index of the service, accrual of the focal impact at both ends,
+    and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
+    by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
+    after the origin; ``opening_classes``: openings by authority class. ``new_fine_*``: amounts and ceilings (share of
+    turnover) of focal fines after ``as_of``; ``new_order_scopes``: scopes of orders after it;
+    ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
 
     instruments: tuple[str, ...]
@@ -47,19 +51,17 @@ class Observations:
     rulings: np.ndarray
     ruling_months: np.ndarray
     kept: np.ndarray
-    user_change: np.ndarray
-    user_months: np.ndarray
-    user_service: np.ndarray
-    new_user_change: np.ndarray
-    new_user_months: np.ndarray
-    new_user_accrual: np.ndarray
-    focal_service: int
+    users: np.ndarray
     turnover: np.ndarray
     turnover_sd: np.ndarray
     opening_count: np.ndarray
     opening_months: np.ndarray
+    opening_raised_left: np.ndarray
+    opening_classes: np.ndarray
     new_fine_amount: np.ndarray
     new_fine_ceiling: np.ndarray
+    new_order_scopes: tuple[str, ...]
+    unappealed_fines: tuple[float, ...]
 
 
 def observe(
@@ -85,6 +87,7 @@ def observe(
         **_turnover(known, specification),
         **_openings(known, specification, origin),
         **_new_fines(known, specification, focal_cases),
+        unappealed_fines=_unappealed(known, focal_cases, origin),
     )
 
 
@@ -181,30 +184,20 @@ def _users(known: Record, specification: Specification, services: tuple[str, ...
     as_of = pd.Timestamp(specification.as_of)
     half_life = specification.impacts.half_life.value if specification.impacts else 1.0
     base = specification.users.series if specification.users else ""
-    old, new = [], []
+    table = []
     for series, rows in users.groupby("series_id", sort=True):
         counts, middles = rows["monthly_active_millions"].to_numpy(float), rows["middle"].to_list()
         published = rows["published_on"].to_list()
+        service = services.index(rows["service"].iloc[0])
         for i in range(1, len(rows)):
             months = (middles[i] - middles[i - 1]).days / DAYS_PER_MONTH
-            if months <= 0:
-                continue
-            change = float(np.log(counts[i] / counts[i - 1]))
-            ends = [accrual(max((t - as_of).days / DAYS_PER_MONTH, 0.0), half_life) for t in middles[i - 1 : i + 1]]
-            if series == base and published[i] > as_of:
-                new.append((change, months, *ends))
-            else:
-                old.append((change, months, services.index(rows["service"].iloc[0])))
-    old_table, new_table = np.array(old).reshape(-1, 3), np.array(new).reshape(-1, 4)
-    return {
-        "user_change": old_table[:, 0],
-        "user_months": old_table[:, 1],
-        "user_service": old_table[:, 2].astype(np.int64),
-        "new_user_change": new_table[:, 0],
-        "new_user_months": new_table[:, 1],
-        "new_user_accrual": new_table[:, 2:],
-        "focal_service": next((services.index(s) for s in users.loc[users["series_id"] == base, "service"]), 0),
-    }
+            is_news = series == base and published[i] > as_of
+            ends = [max((t - as_of).days / DAYS_PER_MONTH, 0.0) for t in middles[i - 1 : i + 1]]
+            felt = [accrual(t, half_life) if is_news else 0.0 for t in ends]
+            if months > 0:
+                change = float(np.log(counts[i] / counts[i - 1]))
+                table.append((change, months, service, *felt, float(is_news)))
+    return {"users": np.array(table, dtype=float).reshape(-1, 6)}
 
 
 def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
@@ -232,6 +225,7 @@ def _openings(known: Record, specification: Specification, origin: date) -> dict
     since = services.groupby("provider_group")["designated_on"].min() if len(services) else pd.Series(dtype="object")
     providers = tuple(sorted(since.index))
     counts, months = np.zeros((len(providers), 2)), np.zeros((len(providers), 2))
+    left = np.zeros(len(providers))
     openings = eu_openings(known)
     raising = raising_days(known, specification)
     width = pd.Timedelta(days=specification.openings.raised_months.value * DAYS_PER_MONTH)
@@ -240,16 +234,25 @@ def _openings(known: Record, specification: Specification, origin: date) -> dict
         days = [d for d in raising.get(provider, [])]
         raised = _union_months(days, width, start, end)
         months[i] = (end - start).days / DAYS_PER_MONTH - raised, raised
+        left[i] = max([0.0, *((d + width - end) / pd.Timedelta(days=DAYS_PER_MONTH) for d in days)])
         for day in openings.loc[openings["provider_group"] == provider, "date"]:
             if start < day <= end:
                 counts[i, int(any(d < day <= d + width for d in days))] += 1
-    return {"opening_providers": providers, "opening_count": counts, "opening_months": months}
+    return {
+        "opening_providers": providers,
+        "opening_count": counts,
+        "opening_months": months,
+        "opening_raised_left": left,
+        "opening_classes": np.array([(openings["authority_class"] == c).sum() for c in AUTHORITY_CLASSES]),
+    }
 
 
 def eu_openings(known: Record) -> pd.DataFrame:
     """Return logged openings in the EU; same-day openings of one matter count once (first provider by name)."""
     opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
-    opened = opened.merge(known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id")
+    opened = opened.merge(
+        known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction", "authority_class"]], on="case_id"
+    )
     opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
     return opened.sort_values(["date", "matter_id", "provider_group"]).drop_duplicates(["matter_id", "date"])
 
@@ -272,13 +275,29 @@ def _union_months(days: list[pd.Timestamp], width: pd.Timedelta, start: pd.Times
     return total
 
 
-def _new_fines(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, np.ndarray]:
+def _new_fines(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, Any]:
     before = set(known.as_of(specification.as_of).events["event_id"])
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
+    orders = events.loc[[family_of(t, s) == "order" for t, s in zip(events["type"], events["scope"], strict=True)]]
     events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]
     cases = known.proceedings.set_index("case_id")
     caps = [
         ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or specification.fines.ceiling.value
         for c in events["case_id"]
     ]
-    return {"new_fine_amount": events["amount_eur"].to_numpy(float), "new_fine_ceiling": np.array(caps, dtype=float)}
+    return {
+        "new_fine_amount": events["amount_eur"].to_numpy(float),
+        "new_fine_ceiling": np.array(caps, dtype=float),
+        "new_order_scopes": tuple(orders["scope"]),
+    }
+
+
+def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[float, ...]:
+    events = known.events.loc[known.events["case_id"].isin(focal_cases)]
+    fines = events.loc[events["type"].isin(["fine", "periodic_penalty"])]
+    appealed = events.loc[events["type"] == "appeal_filed"].groupby("case_id")["date"].max()
+    return tuple(
+        (pd.Timestamp(origin) - day).days / DAYS_PER_MONTH
+        for case, day in zip(fines["case_id"], fines["date"], strict=True)
+        if case not in appealed.index or appealed[case] < day
+    )

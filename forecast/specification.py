@@ -46,7 +46,6 @@ from forecast.yaml_files import (
 )
 
 DEFAULT_FILE = "x-paris-2026.yaml"
-SCHEMA_FILE = "schema.json"
 STATED_FAMILIES = tuple(family for family in FAMILIES if family not in ("request", "closure"))
 LOADED_FAMILIES = tuple(family for family, sign in LOADING_SIGNS.items() if sign and family != "fine")
 IMPACTS = ("attrition", "valuation_decline", "moderation_spending")
@@ -282,18 +281,19 @@ class Fines(Base):
 
 def _one_course(stated: ByScenario[tuple[Statement, ...]]) -> ByScenario[tuple[Statement, ...]]:
     wrong: list[tuple[KeyPath, str]] = []
-    horizons = [statement.within for statement in stated.limited]
     for scenario, statements in stated.items():
-        within = [statement.within for statement in statements]
-        if within != horizons or not within:
-            wrong.append(((scenario,), f"expected the horizons of 'limited', {horizons}, not {within}"))
         for place, (one, two) in enumerate(pairwise(statements), start=1):
             if two.within <= one.within:
                 what = f"expected more than {one.within:g} months, not {two.within:g}"
                 wrong.append(((scenario, place, "within"), what))
-            if two.value < one.value:
+            elif two.value < one.value:
                 what = f"expected at least the {one.value:g} of the horizon before, not {two.value:g}"
                 wrong.append(((scenario, place, "value"), what))
+    horizons = {name: [statement.within for statement in statements] for name, statements in stated.items()}
+    for scenario, months in horizons.items():
+        if not wrong and (months != horizons["limited"] or not months):
+            what = f"expected the horizons of 'limited', {horizons['limited']}" if months else "expected a horizon"
+            wrong.append(((scenario,), f"{what}, not {months}"))
     if wrong:
         raise refusal(*wrong)
     return stated

@@ -74,6 +74,8 @@ class Document:
     data: Mapping[str, Any]
     lines: Mapping[KeyPath, int]
     problems: tuple[Problem, ...] = ()
+    lost: frozenset[KeyPath] = frozenset()
+    """Paths whose value could not be read, as ``problems`` says."""
 
     def where(self, path: KeyPath) -> str:
         """Return ``x.yaml line 41, fines.ceiling.value``, with the line of the closest key there is."""
@@ -91,20 +93,23 @@ class _Reader:
     yaml: YAML
     lines: dict[KeyPath, int] = field(default_factory=lambda: {(): 1})
     problems: list[Problem] = field(default_factory=list)
+    lost: set[KeyPath] = field(default_factory=set)
 
-    def refuse(self, node: Node, path: KeyPath, what: str, key: bool = False) -> None:
-        """Note what is wrong at a path, on the line of its key unless the node is a key itself."""
-        line = node.start_mark.line + 1 if key else self.lines[path]
+    def refuse(self, line: int, path: KeyPath, what: str) -> None:
+        """Note what is wrong on a line, at a path."""
         place = f", {dotted(path)}" if path else ""
         self.problems.append(Problem(f"{self.name} line {line}{place}", what))
 
+    def lose(self, path: KeyPath, what: str) -> None:
+        """Note why the value at a path cannot be read."""
+        self.refuse(self.lines[path], path, what)
+        self.lost.add(path)
+
     def value(self, node: Node, path: KeyPath) -> Any:
         if node.anchor is not None:
-            self.refuse(node, path, "anchors and aliases are not allowed: write the value out")
-            return None
+            return self.lose(path, "anchors and aliases are not allowed: write the value out")
         if str(node.tag) not in TAGS:
-            self.refuse(node, path, f"the tag {str(node.tag)!r} is not allowed")
-            return None
+            return self.lose(path, f"the tag {str(node.tag)!r} is not allowed")
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -112,8 +117,7 @@ class _Reader:
         try:
             return self.yaml.constructor.construct_object(node)
         except ValueError as error:
-            self.refuse(node, path, f"{node.value!r} cannot be read: {error}")
-            return None
+            return self.lose(path, f"{node.value!r} cannot be read: {error}")
 
     def item(self, node: Node, path: KeyPath) -> Any:
         self.lines[path] = node.start_mark.line + 1
@@ -122,16 +126,17 @@ class _Reader:
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, child in node.value:
+            line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode) or str(key.tag) != "tag:yaml.org,2002:str":
                 written = repr(key.value) if isinstance(key, ScalarNode) else "this one"
-                self.refuse(key, path, f"a key must be text, not {written}", key=True)
-            elif key.value in values:
-                first = self.lines[(*path, key.value)]
-                what = f"duplicate key {key.value!r}, first on line {first}"
-                self.refuse(key, (*path, key.value), what, key=True)
+                self.refuse(line, path, f"a key must be text, not {written}")
+                continue
+            below = (*path, key.value)
+            if key.value in values:
+                self.refuse(line, below, f"duplicate key {key.value!r}, first on line {self.lines[below]}")
             else:
-                self.lines[(*path, key.value)] = key.start_mark.line + 1
-                values[key.value] = self.value(child, (*path, key.value))
+                self.lines[below] = line
+                values[key.value] = self.value(child, below)
         return values
 
 
@@ -160,7 +165,7 @@ def read_yaml(path: Path) -> Document:
         raise InputError(Problem(line, "expected a mapping of keys to values at the top"))
     reader = _Reader(path.name, yaml)
     data = reader.value(node, ())
-    return Document(path.name, data or {}, reader.lines, tuple(reader.problems))
+    return Document(path.name, data or {}, reader.lines, tuple(reader.problems), frozenset(reader.lost))
 
 
 def _syntax_problem(name: str, error: MarkedYAMLError) -> Problem:
@@ -182,9 +187,8 @@ def check_document[M: BaseModel](model: type[M], document: Document) -> M:
     try:
         checked = model.model_validate(document.data)
     except ValidationError as error:
-        placed = [(path, Problem(document.where(path), what)) for path, what in model_problems(model, error)]
-        hidden = {problem.where for problem in problems}
-        problems += [problem for _, problem in placed if problem.where not in hidden]
+        found = ((path, what) for path, what in model_problems(model, error) if path not in document.lost)
+        problems += [Problem(document.where(path), what) for path, what in found]
     else:
         if not problems:
             return checked
@@ -241,24 +245,27 @@ def _shown(value: object) -> str:
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes whole numbers without a point and millions as ``2.5e+9`` or ``40.0e+6``."""
+    """Writes whole numbers without a point, millions as ``40.0e+6``, and odd characters as escapes."""
+
+    def represent_str(self, data: str) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
 
     def represent_float(self, data: float) -> Any:
-        for text in (str(int(data)) if data == int(data) and abs(data) < 1e6 else "", _large(data)):
-            if text and float(text) == data:
-                kind = "float" if "." in text else "int"
-                return self.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
+        text = _short(data)
+        if text and float(text) == data:
+            return self.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
         return super().represent_float(data)
 
 
-def _large(value: float) -> str:
-    for power in (9, 6):
-        if abs(value) >= 10**power:
-            return f"{value / 10**power!r}e+{power}"
-    return ""
+def _short(value: float) -> str:
+    if value == round(value) and abs(value) < 1e6:
+        return str(round(value))
+    power = 9 if abs(value) >= 1e9 else 6
+    return f"{value / 10**power!r}e+{power}" if 1e6 <= abs(value) < 1e15 else ""
 
 
 _Representer.add_representer(float, _Representer.represent_float)
+_Representer.add_representer(str, _Representer.represent_str)
 
 
 def yaml_text(data: Mapping[str, Any], flow: frozenset[str]) -> str:

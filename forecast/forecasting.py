@@ -1,0 +1,306 @@
+"""One forecast, from prior file and record to a folder: fit, imagine, summarise, save, load."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecast.files import InputError, Problem, fingerprint, whole_folder
+from forecast.inference import (
+    Compiled,
+    Evidence,
+    NotConvergedError,
+    Posterior,
+    Settings,
+    gather,
+    prior_draws,
+    to_tree,
+)
+from forecast.outcomes import imagine, outside_weights
+from forecast.record import Record, as_day, load_record, save_record
+from forecast.specification import Specification, dump_specification, load_specification
+from forecast.summaries import (
+    INTERVAL,
+    posterior_table,
+    resolution_table,
+    scenario_table,
+    statement_table,
+    summary_table,
+    targets,
+)
+from forecast.watchlist import event_probabilities, focal_statute, next_fines
+
+FORMAT = 1
+"""Version of the folder's layout; a folder of another version is refused."""
+PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
+TABLES = (
+    "summary",
+    "scenarios",
+    "event_probabilities",
+    "next_fines",
+    "posterior_summary",
+    "statements",
+    "resolution",
+    "prior_resolution",
+)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the evidence says at one origin date: everything that a folder holds.
+
+    ``outcomes``: joint draws of every target (draw, horizon). ``tree``: posterior, prior, statistics, data, densities.
+    ``tables``: the frames named in ``TABLES``. ``diagnostics``, ``manifest``: what was sampled, from what, with what.
+    """
+
+    specification: Specification = field(repr=False)
+    record: Record = field(repr=False)
+    outcomes: xr.Dataset = field(repr=False)
+    tree: xr.DataTree = field(repr=False)
+    tables: dict[str, pd.DataFrame] = field(repr=False)
+    diagnostics: dict[str, Any] = field(repr=False)
+    manifest: dict[str, Any]
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        tables = self.__dict__.get("tables", {})
+        if name in tables:
+            return tables[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __str__(self) -> str:
+        m, views = self.manifest, self.tables["scenarios"]
+        wide = views.pivot(index="view", columns="scenario", values="probability")
+        order = [v for v in ("brief", "inside", "outside", "resolved_60m") if v in wide.index]
+        lines = wide.loc[order, list(dict.fromkeys(views["scenario"]))].to_string(float_format="{:.3f}".format)
+        return f"Forecast of {m['matter']} at {m['origin']} ({m['view']} view), seed {m['seed']}\n{lines}"
+
+
+def run(
+    specification: Specification | str | Path | None = None,
+    record: Record | str | Path | None = None,
+    origin: date | str | None = None,
+    settings: Settings | None = None,
+    *,
+    compiled: Compiled | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Forecast:
+    """Forecast one matter from what was public by the end of ``origin`` (default: the record's last day, see below).
+
+    ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. The default origin is
+    ``as_of`` of the prior file, or the day of the record's last publication if that is later. ``tell`` is called with a
+    line before each step. Raises ``InputError`` on bad input and ``NotConvergedError`` (its ``diagnostics`` attached)
+    if the draws do not pass the gate.
+    """
+    spec = specification if isinstance(specification, Specification) else load_specification(specification)
+    known = record if isinstance(record, Record) else load_record(record)
+    day = default_origin(spec, known) if origin is None else as_day(origin)
+    settings = settings or Settings()
+    evidence = gather(spec, known, day)
+    if compiled is None:
+        tell("Compiling the model (the first time takes up to a minute)")
+        compiled = Compiled(evidence)
+    tell(f"Sampling {settings.chains} chains of {settings.tune} + {settings.draws} draws")
+    posterior = fit(compiled, evidence, known, settings)
+    posterior.require_convergence()
+    tell("Simulating what may follow")
+    return conclude(posterior, known.as_of(day))
+
+
+def default_origin(specification: Specification, record: Record) -> date:
+    """Return ``as_of``, or the day of the record's last publication if that is later."""
+    last = record.events["published_on"].max()
+    return max(specification.as_of, last.date())
+
+
+def fit(compiled: Compiled, evidence: Evidence, record: Record, settings: Settings) -> Posterior:
+    """Sample; where ``pooling`` is below 1, first pool the analyst's probabilities with the outside view at ``as_of``.
+
+    The pool is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on posterior means, once; news updates the result.
+    """
+    spec = evidence.specification
+    weight = spec.pooling.value
+    if weight == 1 or not evidence.exposure.inside:
+        return compiled.sample(evidence, settings)
+    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
+    first = compiled.sample(at_brief, settings)
+    outside = np.log(outside_weights(first.draws).mean(axis=0))
+    pooled = weight * at_brief.constants.log_pi + (1 - weight) * outside
+    pooled = pooled - np.log(np.exp(pooled).sum())
+    return compiled.sample(replace(evidence, pooled_log_pi=pooled), settings)
+
+
+def conclude(posterior: Posterior, record: Record) -> Forecast:
+    """Return the forecast that a posterior implies; ``record`` is what was public by its origin."""
+    evidence, settings = posterior.evidence, posterior.settings
+    spec, origin = evidence.specification, str(evidence.exposure.origin)
+    rng = np.random.default_rng([settings.seed, 3])
+    law = focal_statute(posterior.draws, record)
+    future = imagine(posterior.draws, law.ceilings, law.instruments, rng)
+    outcomes = targets(future)
+    outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": future.view, "seed": settings.seed}
+    tables = {
+        "summary": summary_table(outcomes, origin, settings.chains),
+        "scenarios": scenario_table(posterior, outcomes, origin),
+        "event_probabilities": _dated(event_probabilities(future, rng), origin),
+        "next_fines": _dated(next_fines(future, record, rng), origin),
+        "posterior_summary": posterior_table(posterior),
+        "resolution": resolution_table(outcomes).reset_index(),
+        **_prior_check(evidence, record, settings),
+    }
+    manifest = _manifest(posterior, record, future.view)
+    return Forecast(
+        specification=spec,
+        record=record,
+        outcomes=outcomes,
+        tree=to_tree(posterior, {k: v for k, v in manifest.items() if isinstance(v, str | int)}),
+        tables=tables,
+        diagnostics=_diagnostics(posterior),
+        manifest=manifest,
+    )
+
+
+def _dated(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+    table.insert(0, "origin_date", origin)
+    return table
+
+
+def _prior_check(evidence: Evidence, record: Record, settings: Settings) -> dict[str, pd.DataFrame]:
+    """Simulate from the prior alone, at ``as_of``: do the statements hold, and does each scenario resolve as itself?"""
+    spec = evidence.specification
+    if not evidence.exposure.inside:
+        return {"statements": pd.DataFrame(), "prior_resolution": pd.DataFrame()}
+    at_brief = gather(spec, record, spec.as_of)
+    rng = np.random.default_rng([settings.seed, 4])
+    prior = prior_draws(at_brief, settings.chains * settings.draws, settings.seed)
+    law = focal_statute(prior, record.as_of(spec.as_of))
+    future = imagine(prior, law.ceilings, law.instruments, rng)
+    outcomes = targets(future)
+    return {
+        "statements": statement_table(future, outcomes, rng),
+        "prior_resolution": resolution_table(outcomes).reset_index(),
+    }
+
+
+def _diagnostics(posterior: Posterior) -> dict[str, Any]:
+    table = posterior.diagnostics
+    worst = {
+        "r_hat": table["r_hat"].idxmax(),
+        "ess_bulk": table["ess_bulk"].idxmin(),
+        "ess_tail": table["ess_tail"].idxmin(),
+    }
+    return {
+        "sampler": "nutpie",
+        "parameters": len(table),
+        "converged": not posterior.failures,
+        "failures": posterior.failures,
+        "divergences": posterior.divergences,
+        "max_treedepth_reached": int(posterior.statistics["maxdepth_reached"].sum()),
+        "worst": {k: {"parameter": v, "value": float(table.loc[v, k])} for k, v in worst.items()},
+        "settings": {k: v for k, v in vars(posterior.settings).items() if k != "progress"},
+    }
+
+
+def _manifest(posterior: Posterior, record: Record, view: str) -> dict[str, Any]:
+    spec, x = posterior.evidence.specification, posterior.evidence.exposure
+    return {
+        "format": FORMAT,
+        "matter": spec.matter,
+        "origin": str(x.origin),
+        "as_of": str(spec.as_of),
+        "view": view,
+        "priors_fingerprint": spec.fingerprint,
+        "record_fingerprint": record.fingerprint,
+        "seed": posterior.settings.seed,
+        "interval": INTERVAL,
+        "python": platform.python_version(),
+        **{f"version_{p}": importlib.metadata.version(p) for p in PACKAGES},
+    }
+
+
+def save(forecast: Forecast, folder: Path | str) -> None:
+    """Write a complete folder; one that stands there already is replaced whole or not at all."""
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
+        raise InputError(Problem(str(folder), "is not empty and holds no forecast: choose another folder"))
+    with whole_folder(folder) as scratch:
+        forecast.tree.to_netcdf(scratch / "posterior.nc", engine="netcdf4")
+        forecast.outcomes.to_netcdf(scratch / "outcomes.nc", engine="netcdf4")
+        for name, table in forecast.tables.items():
+            table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+        (scratch / "priors.yaml").write_text(dump_specification(forecast.specification), encoding="utf-8")
+        save_record(forecast.record, scratch / "record")
+        _write_json(scratch / "diagnostics.json", forecast.diagnostics)
+        files = {str(p.relative_to(scratch)): p for p in sorted(scratch.rglob("*")) if p.is_file()}
+        sums = {name: fingerprint(path.read_bytes()) for name, path in files.items() if path.suffix != ".nc"}
+        _write_json(scratch / "manifest.json", {**forecast.manifest, "files": [*files, "manifest.json"], "sha256": sums})
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(folder: Path | str) -> Forecast:
+    """Read a folder that ``save`` wrote. Raises ``InputError`` if it is none, incomplete, changed, or of another version."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    problems = [
+        Problem(str(folder / name), "is missing from the forecast")
+        for name in manifest["files"]
+        if not (folder / name).is_file()
+    ]
+    problems += [
+        Problem(str(folder / name), "was changed since the forecast was saved")
+        for name, was in manifest["sha256"].items()
+        if (folder / name).is_file() and fingerprint((folder / name).read_bytes()) != was
+    ]
+    if problems:
+        raise InputError(problems)
+    with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:
+        loaded = tree.load()
+    with xr.open_dataset(folder / "outcomes.nc", engine="netcdf4") as outcomes:
+        drawn = outcomes.load()
+    return Forecast(
+        specification=load_specification(folder / "priors.yaml"),
+        record=replace(load_record(folder / "record"), as_of_date=date.fromisoformat(manifest["origin"])),
+        outcomes=drawn,
+        tree=loaded,
+        tables=read_tables(folder),
+        diagnostics=json.loads((folder / "diagnostics.json").read_text(encoding="utf-8")),
+        manifest={k: v for k, v in manifest.items() if k not in ("files", "sha256")},
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a saved forecast, or raise ``InputError`` if there is none of this version."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InputError(Problem(str(folder), "holds no forecast (no manifest.json); make one with forecast run"))
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(Problem(str(path), f"is no JSON: {error}")) from error
+    if manifest.get("format") != FORMAT:
+        raise InputError(Problem(str(path), f"format {manifest.get('format')!r}, expected {FORMAT}: run it again"))
+    return manifest
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a saved forecast."""
+    return {name: _read_table(folder / f"{name}.csv") for name in TABLES}
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
+
+
+__all__ = ["Forecast", "NotConvergedError", "Settings", "fit", "load", "run", "save"]

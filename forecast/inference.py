@@ -1,0 +1,348 @@
+"""Compile once, sample, diagnose, and keep what was done: posterior, prior and provenance in one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecast.conjugate import draw_conjugate
+from forecast.exposure import Exposure, build_exposure
+from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_users
+from forecast.observations import Observations, observe
+from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, log_prior, parameters
+from forecast.record import Record
+from forecast.specification import Specification
+from forecast.vocabulary import SCENARIOS
+
+MAX_R_HAT, MIN_ESS = 1.01, 400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample: draws and tuning steps per chain, chains, and the seed of everything random."""
+
+    draws: int = 1000
+    tune: int = 600
+    chains: int = 4
+    seed: int = 20260203
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One prior file and what was public by one origin, as the model takes it."""
+
+    specification: Specification
+    exposure: Exposure
+    observations: Observations
+    pooled_log_pi: np.ndarray | None = None
+    """Log scenario probabilities after pooling with the outside view; ``None``: the analyst's own."""
+
+    @cached_property
+    def constants(self) -> Constants:
+        """The numbers that the prior file fixes, on the model's scales."""
+        fixed = constants(self.specification, self.exposure)
+        return fixed if self.pooled_log_pi is None else replace(fixed, log_pi=self.pooled_log_pi)
+
+    @cached_property
+    def coords(self) -> dict[str, tuple[str, ...]]:
+        """Labels of the model's dimensions."""
+        return coordinates(self.exposure, self.observations)
+
+
+def gather(
+    specification: Specification, record: Record, origin: date, wider: Record | None = None
+) -> Evidence:
+    """Return the evidence public by the end of ``origin``; ``wider`` fixes the coordinates for several origins."""
+    providers = tuple(wider.proceedings["provider_group"]) if wider else ()
+    return Evidence(
+        specification,
+        build_exposure(record, specification, origin, providers),
+        observe(record, specification, origin, wider),
+    )
+
+
+class NotConvergedError(RuntimeError):
+    """The sampler's output does not pass the gate; the message says what failed and what to try."""
+
+    def __init__(self, failures: list[str]):
+        self.failures = failures
+        advice = "try more draws (--draws), more tuning (--tune), or another seed; see diagnostics.json"
+        super().__init__("not converged: " + "; ".join(failures) + f". To mend it, {advice}")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of everything unknown, from the posterior or the prior, with one leading axis of draws.
+
+    ``flat`` are the parameters by name, the conjugate ones included.
+    """
+
+    evidence: Evidence
+    flat: Mapping[str, np.ndarray] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.flat["log_turnover"])
+
+    @cached_property
+    def effects(self) -> dict[str, np.ndarray]:
+        """What the formulas speak of."""
+        return effects(self.flat, self.evidence.constants)
+
+    @cached_property
+    def matters(self) -> MatterLikelihood:
+        """Log-likelihood of every matter and scenario at every draw."""
+        spec, observations = self.evidence.specification, self.evidence.observations
+        fines = new_fines(self.flat, self.evidence.constants, spec.fines.reading, observations)
+        users = new_users(self.flat, self.effects, observations)
+        return matter_likelihood(self.effects, self.evidence.exposure, fines + users)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What the sampler gave: ``raw`` parameters and ``exact`` conjugate ones, by name, each chain, draw, ...
+
+    ``statistics`` are the sampler's, per draw; ``diagnostics`` one row per parameter.
+    """
+
+    evidence: Evidence
+    settings: Settings
+    raw: Mapping[str, np.ndarray] = field(repr=False)
+    exact: Mapping[str, np.ndarray] = field(repr=False)
+    statistics: Mapping[str, np.ndarray] = field(repr=False)
+    diagnostics: pd.DataFrame = field(repr=False)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """All draws, chain after chain."""
+        both = {**self.raw, **self.exact}
+        return Draws(self.evidence, {k: v.reshape(-1, *v.shape[2:]) for k, v in both.items()})
+
+    @property
+    def divergences(self) -> int:
+        """Number of divergent transitions."""
+        return int(self.statistics["diverging"].sum())
+
+    @property
+    def failures(self) -> list[str]:
+        """What keeps these draws from being used, in words; empty when all is well."""
+        table, found = self.diagnostics, []
+        for column, bad, limit in (
+            ("r_hat", table["r_hat"] > MAX_R_HAT, f"at most {MAX_R_HAT}"),
+            ("ess_bulk", table["ess_bulk"] < MIN_ESS, f"at least {MIN_ESS}"),
+            ("ess_tail", table["ess_tail"] < MIN_ESS, f"at least {MIN_ESS}"),
+        ):
+            if (bad | table[column].isna()).any():
+                worst = table[column].idxmax() if column == "r_hat" else table[column].idxmin()
+                value = table.loc[worst, column]
+                found.append(f"{column} of {int(bad.sum())} parameters, worst {worst} ({value:.4g}, {limit})")
+        if self.divergences:
+            found.append(f"{self.divergences} divergences (none allowed)")
+        return found
+
+    def require_convergence(self) -> None:
+        """Raise ``NotConvergedError`` unless R-hat, bulk and tail ESS and divergences pass the gate."""
+        if self.failures:
+            raise NotConvergedError(self.failures)
+
+
+class Compiled:
+    """A model compiled once; ``sample`` takes any evidence of the same prior file and coordinates."""
+
+    def __init__(self, evidence: Evidence):
+        import nutpie  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
+
+        from forecast.model import build_model  # noqa: PLC0415
+
+        self._coords = evidence.coords
+        model = build_model(evidence.specification, evidence.exposure, evidence.observations)
+        self._model = nutpie.compile_pymc_model(model)
+
+    def sample(self, evidence: Evidence, settings: Settings) -> Posterior:
+        """Sample the posterior with nutpie, and draw the conjugate parts; nothing is refused yet."""
+        import nutpie  # noqa: PLC0415
+
+        from forecast.model import model_data  # noqa: PLC0415
+
+        if evidence.coords != self._coords:
+            raise ValueError("the evidence has other coordinates than the compiled model: compile it anew")
+        data = model_data(evidence.constants, evidence.exposure, evidence.observations)
+        tree = nutpie.sample(
+            self._model.with_data(**data),
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=min(settings.chains, 2),
+            seed=settings.seed,
+            progress_bar=settings.progress,
+        )
+        names = parameters(evidence.specification, evidence.coords)
+        raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
+        kept = ("diverging", "n_steps", "depth", "maxdepth_reached", "energy", "logp", "step_size", "mean_tree_accept")
+        rng = np.random.default_rng([settings.seed, 1])
+        n = settings.chains * settings.draws
+        exact = draw_conjugate(evidence.specification, evidence.observations, n, rng)
+        exact = {k: v.reshape(settings.chains, settings.draws, *v.shape[1:]) for k, v in exact.items()}
+        return Posterior(
+            evidence=evidence,
+            settings=settings,
+            raw=raw,
+            exact=exact,
+            statistics={k: tree["sample_stats"][k].values for k in kept},
+            diagnostics=diagnose(raw, evidence),
+        )
+
+
+def diagnose(raw: Mapping[str, np.ndarray], evidence: Evidence) -> pd.DataFrame:
+    """Return R-hat (rank-normalised split), bulk and tail ESS, mean, sd and MCSE of every sampled parameter.
+
+    Vehtari et al. 2021, doi:10.1214/20-BA1221, as ArviZ computes them.
+    """
+    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
+
+    table = parameters(evidence.specification, evidence.coords)
+    labels, columns = [], []
+    for name, values in raw.items():
+        columns.append(values.reshape(*values.shape[:2], -1))
+        labels += labels_of(name, table[name].dims, evidence.coords)
+    draws = np.moveaxis(np.concatenate(columns, axis=2), 2, 0)
+    where: dict[str, Any] = {"chain_axis": 1, "draw_axis": 2}
+    return pd.DataFrame(
+        {
+            "mean": draws.mean(axis=(1, 2)),
+            "sd": draws.std(axis=(1, 2), ddof=1),
+            "r_hat": array_stats.rhat(draws, **where),
+            "ess_bulk": array_stats.ess(draws, method="bulk", **where),
+            "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **where),
+            "mcse_mean": array_stats.mcse(draws, method="mean", **where),
+        },
+        index=pd.Index(labels, name="parameter"),
+    )
+
+
+def labels_of(name: str, dims: tuple[str, ...], coords: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return ``name[a, b]`` for every element of a parameter, in C order."""
+    if not dims:
+        return [name]
+    index = pd.MultiIndex.from_product([coords[d] for d in dims])
+    return [f"{name}[{', '.join(map(str, key if isinstance(key, tuple) else (key,)))}]" for key in index]
+
+
+def prior_draws(evidence: Evidence, n: int, seed: int) -> Draws:
+    """Return ``n`` independent draws of every parameter, conjugate ones included, from the prior file alone."""
+    rng = np.random.default_rng([seed, 2])
+    table = parameters(evidence.specification, evidence.coords)
+    return Draws(evidence, {**draw_prior(table, n, rng), **draw_conjugate(evidence.specification, None, n, rng)})
+
+
+EFFECT_DIMS = {
+    "phase": ("family", "later_phase"),
+    "stage": ("family", "later_stage"),
+    "authority": ("authority_class", "family"),
+    "pace": ("provider",),
+    "loading": ("family",),
+    "severity": ("scenario",),
+    "shape": (),
+    "weight": ("scenario",),
+    "stated_probability": ("statement", "scenario"),
+    "attrition": ("scenario",),
+    "drift": ("service",),
+    "instrument_effect": ("instrument",),
+}
+EXACT_DIMS = {
+    "appeal_probability": (),
+    "closing_probability": (),
+    "ruling_rate": ("ruling_phase",),
+    "ruling_outcome": ("ruling",),
+    "kept": ("moment",),
+    "bare_size": ("moment",),
+}
+
+
+def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
+    """Return posterior, prior, sampler statistics, data and pointwise densities as one tree; provenance on the root."""
+    evidence, s = posterior.evidence, posterior.settings
+    table = parameters(evidence.specification, evidence.coords)
+    densities = log_prior(posterior.raw, table)
+    draws = posterior.draws
+    pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
+    shape = (s.chains, s.draws)
+    groups = {
+        "posterior": _named(draws, shape),
+        "prior": _named(prior_draws(evidence, s.chains * s.draws, s.seed), shape),
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
+        "log_likelihood": xr.Dataset(
+            {"matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1))},
+            coords={"matter": list(evidence.exposure.matters)},
+        ),
+        "log_prior": xr.Dataset(
+            {k: (("chain", "draw", *table[k].dims), v) for k, v in densities.items()}, coords=_coords(evidence)
+        ),
+        "constant_data": _constant_data(evidence),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {**attributes, **{f"settings_{k}": v for k, v in asdict(s).items() if k != "progress"}}
+    return tree
+
+
+def _coords(evidence: Evidence) -> dict[str, list[str]]:
+    return {k: list(v) for k, v in evidence.coords.items()}
+
+
+def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
+    """Label draws; effects are stored under their own names beside the parameters that make them."""
+    evidence, flat, derived = draws.evidence, draws.flat, draws.effects
+    table = parameters(evidence.specification, evidence.coords)
+    shown = {
+        **derived,
+        "weight": np.exp(derived["log_weight"]),
+        "stated_probability": -np.expm1(-derived["stated"]),
+        "instrument_effect": derived["instrument"],
+    }
+    dims = {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}
+    values = {**{k: flat[k] for k in (*table, *EXACT_DIMS)}, **{k: shown[k] for k in EFFECT_DIMS}}
+    coords = {
+        **_coords(evidence),
+        "ruling": ["upheld", "reduced", "annulled"],
+        "ruling_phase": ["0-12", "12-36", "36+"],
+        "moment": ["mean", "sd"],
+    }
+    return xr.Dataset(
+        {k: (("chain", "draw", *dims[k]), v.reshape(*shape, *v.shape[1:])) for k, v in values.items()},
+        coords={k: v for k, v in coords.items() if any(k in dims[name] for name in values)},
+    )
+
+
+def _constant_data(evidence: Evidence) -> xr.Dataset:
+    x, o = evidence.exposure, evidence.observations
+    cell = [f"{p} {s}" for p in ("0-6", "6-24", "24+") for s in ("before", "after_findings", "after_decision")]
+    case = ("case",)
+    return xr.Dataset(
+        {
+            "months": (("case", "cell"), x.months),
+            "case_matter": (case, np.array(x.matters)[x.row_matter]),
+            "case_open": (case, x.is_open),
+            "event_case": (("event",), np.array(x.cases)[x.event_row]),
+            "event_family": (("event",), np.array(evidence.coords["family"])[x.event_family]),
+            "event_cell": (("event",), np.array(cell)[x.event_cell]),
+            "size_logit": (("size",), o.size),
+            "size_instrument": (("size",), np.array(o.instruments)[o.size_instrument] if o.instruments else o.size),
+            "users": (("user_change", "user_column"), o.users),
+            "opening_count": (("opening_provider", "opening_state"), o.opening_count),
+            "opening_months": (("opening_provider", "opening_state"), o.opening_months),
+        },
+        coords={
+            "case": list(x.cases),
+            "cell": cell,
+            "opening_provider": list(o.opening_providers),
+            "opening_state": ["usual", "raised"],
+            "scenario": list(SCENARIOS),
+        },
+    )

@@ -1,0 +1,402 @@
+"""From draws to the future: scenario weights, and every target at every horizon in one joint set of draws.
+
+Each draw takes one scenario from its weights (stratified, so that shares in the draws match the weights), a frailty
+given its history, and one simulated course of the matter; fines, appeals, impacts and openings follow from that
+course. Every number in every table comes from these draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import norm
+
+from forecast.elicitation import logitnormal_from_range, lognormal_from_range
+from forecast.inference import Draws
+from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
+from forecast.observations import RULING_PHASES, accrual
+from forecast.paths import Hazards, Paths, Start, simulate_paths
+from forecast.specification import ByScenario, Number
+from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, HORIZONS, SCENARIOS
+
+RESOLUTIONS = (*SCENARIOS, "pending")
+_PENDING = RESOLUTIONS.index("pending")
+_INDEX = {family: index for index, family in enumerate(FAMILIES)}
+DECISIVE = ("executive", "order", "suspension", "fine", "commitments")
+"""Families of which any event means that something has happened; until then a matter is pending."""
+
+
+def inside_weights(draws: Draws) -> np.ndarray:
+    """Return ``p(s | news, theta)`` under the brief, shape draw, scenario: exactly pi where there is no news."""
+    return _normalised(draws.evidence.constants.log_pi + draws.matters.news)
+
+
+def outside_weights(draws: Draws) -> np.ndarray:
+    """Return ``p(s | history, news, theta)`` under the reference class, shape draw, scenario."""
+    return _normalised(draws.effects["log_weight"] + draws.matters.history[:, 0] + draws.matters.news_outside)
+
+
+def _normalised(log_weight: np.ndarray) -> np.ndarray:
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def choose_scenarios(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return one scenario index per draw, by systematic sampling in random order.
+
+    Draw i is taken with its own weights; shares over all draws differ from mean weights by less than 1 / draws where
+    the weights are equal. Raises nothing; ``weights`` rows sum to 1.
+    """
+    n = len(weights)
+    order = rng.permutation(n)
+    points = (np.arange(n) + rng.random()) / n
+    upto = np.cumsum(weights[order], axis=1)
+    chosen = np.empty(n, dtype=np.int64)
+    chosen[order] = np.minimum((points[:, None] > upto).sum(axis=1), weights.shape[1] - 1)
+    return chosen
+
+
+@dataclass(frozen=True)
+class Future:
+    """One simulated course per draw, and what follows from it. Amounts in EUR, times in months from the origin."""
+
+    draws: Draws
+    view: str
+    scenario: np.ndarray
+    paths: Paths
+    ceilings: np.ndarray
+    fine_path: np.ndarray
+    fine_time: np.ndarray
+    fine_proceeding: np.ndarray
+    fine_amount: np.ndarray
+    fine_left: np.ndarray
+    fine_ruled: np.ndarray
+    appeal_time: np.ndarray
+    order_scope: np.ndarray
+    order_path: np.ndarray
+    order_time: np.ndarray
+    brownian: np.ndarray
+    other_openings: np.ndarray
+    advertising: np.ndarray
+
+    def by(self, time: np.ndarray, path: np.ndarray, value: np.ndarray | float = 1.0) -> np.ndarray:
+        """Return the sum of ``value`` over entries up to each horizon, shape draw, horizon."""
+        n, total = len(self.draws), []
+        for horizon in HORIZONS:
+            total.append(np.bincount(path, (time <= horizon) * value, n))
+        return np.stack(total, axis=1)
+
+    @cached_property
+    def turnover(self) -> np.ndarray:
+        """Turnover of the provider, EUR a year, per draw."""
+        return np.exp(self.draws.flat["log_turnover"])
+
+
+def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np.random.Generator) -> Future:
+    """Simulate the focal matter from the origin to the last horizon, once per draw.
+
+    ``ceilings``: statutory ceiling of every focal proceeding as a share of turnover, the prior file's where the law
+    has none, and last that of proceedings yet to come. ``instruments``: index of each in the reference sizes (-1 unknown).
+    """
+    x, spec = draws.evidence.exposure, draws.evidence.specification
+    view = "inside" if x.inside else "outside"
+    scenario = choose_scenarios(inside_weights(draws) if x.inside else outside_weights(draws), rng)
+    hazards = focal_hazards(draws, scenario, rng)
+    paths = simulate_paths(hazards, focal_start(draws), HORIZONS[-1], rng)
+    fined = paths.family == _INDEX["fine"]
+    fine = {"path": paths.path[fined], "time": paths.time[fined], "proceeding": paths.proceeding[fined]}
+    amount = fine_amounts(draws, scenario, fine["path"], fine["proceeding"], ceilings, instruments, rng)
+    appeal = appeals(draws, fine["path"], fine["time"], amount, rng)
+    ordered = paths.family == _INDEX["order"]
+    order_path = paths.path[ordered]
+    steps = np.diff([0.0, *HORIZONS]) / 12
+    return Future(
+        draws=draws,
+        view=view,
+        scenario=scenario,
+        paths=paths,
+        ceilings=ceilings,
+        fine_path=fine["path"],
+        fine_time=fine["time"],
+        fine_proceeding=fine["proceeding"],
+        fine_amount=amount,
+        fine_left=appeal["left"],
+        fine_ruled=appeal["ruled"],
+        appeal_time=_first_appeal(draws, fine["path"], appeal["filed"], rng),
+        order_scope=_scopes(spec.orders, scenario[order_path], rng),
+        order_path=order_path,
+        order_time=paths.time[ordered],
+        brownian=np.cumsum(rng.normal(size=(len(draws), len(steps))) * np.sqrt(steps), axis=1),
+        other_openings=_other_openings(draws, rng),
+        advertising=_advertising(draws, rng),
+    )
+
+
+def frailties(draws: Draws, scenario: np.ndarray, inside: bool, rng: np.random.Generator) -> np.ndarray:
+    """Draw the focal frailty given history, news and scenario: ``Gamma(nu + events, nu + hazard)``."""
+    m, rows = draws.matters, np.arange(len(draws))
+    count, hazard = (
+        (m.news_count, m.news_hazard) if inside else (m.news_outside_count, m.news_outside_hazard)
+    )
+    shape = draws.effects["shape"]
+    rate = shape + m.hazard[rows, 0, scenario] + hazard[rows, scenario]
+    return rng.gamma(shape + m.count[0] + count) / rate
+
+
+def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) -> Hazards:
+    """Return the hazards of the focal matter given one scenario per draw: the brief's for first stated events."""
+    x, spec, e = draws.evidence.exposure, draws.evidence.specification, draws.effects
+    rows = np.arange(len(draws))
+    base, effect = base_hazards(e), row_effects(e, x)[:, : x.n_focal]
+    horizons = max([len([g for g in x.groups if g.family == f]) for f in FAMILIES], default=0) or 1
+    multiplier = np.zeros((len(draws), len(FAMILIES), horizons))
+    ends = np.zeros((len(FAMILIES), horizons))
+    if x.inside and x.groups:
+        _, of_group = first_hazards(e, x, base, effect)
+        for g, group in enumerate(x.groups):
+            multiplier[:, _INDEX[group.family], group.interval] = of_group[rows, g, scenario]
+            ends[_INDEX[group.family], group.interval] = group.end
+    o = draws.evidence.observations
+    shares = (o.opening_classes + 1) / (o.opening_classes + 1).sum()
+    pace = e["pace"][:, x.providers.index(spec.provider_group)] if spec.provider_group in x.providers else 0 * rows
+    return Hazards(
+        base=base,
+        effect=effect,
+        tilt=tilts(e)[rows, :, scenario],
+        frailty=frailties(draws, scenario, x.inside, rng),
+        multiplier=multiplier,
+        ends=ends,
+        closing=draws.flat["closing_probability"],
+        opening=_opening_rates(draws, _provider(draws), rng),
+        class_share=shares,
+        class_effect=np.exp(e["authority"] + pace[:, None, None]),
+        raising=np.array([f in spec.openings.raised_by for f in FAMILIES]),
+        raised_months=spec.openings.raised_months.value,
+    )
+
+
+def focal_start(draws: Draws) -> Start:
+    """Return where the focal matter stands at the origin."""
+    x, o, provider = draws.evidence.exposure, draws.evidence.observations, _provider(draws)
+    n = x.n_focal
+    return Start(
+        age=x.age[:n],
+        stage=x.stage[:n],
+        is_open=x.is_open[:n],
+        happened=x.happened,
+        elapsed=x.elapsed,
+        raised_until=float(o.opening_raised_left[provider]) if provider >= 0 else 0.0,
+    )
+
+
+def _provider(draws: Draws) -> int:
+    """Index of the focal provider among the designated ones, -1 if it is none of them."""
+    names = draws.evidence.observations.opening_providers
+    group = draws.evidence.specification.provider_group
+    return names.index(group) if group in names else -1
+
+
+def _opening_rates(draws: Draws, provider: int, rng: np.random.Generator) -> np.ndarray:
+    """Rates of new EU proceedings per month, usual and raised: the propensity given the provider's own openings."""
+    o, flat = draws.evidence.observations, draws.flat
+    rate = np.exp(np.stack([flat["log_opening_rate"], flat["log_opening_rate"] + flat["log_raised"]], axis=1))
+    shape = np.exp(flat["log_opening_shape"])
+    count = o.opening_count[provider].sum() if provider >= 0 else 0.0
+    lived = rate @ o.opening_months[provider] if provider >= 0 else 0.0
+    return rate * (rng.gamma(shape + count) / (shape + lived))[:, None]
+
+
+def _other_openings(draws: Draws, rng: np.random.Generator) -> np.ndarray:
+    """Openings in the EU against all other designated providers by each horizon, shape draw, horizon.
+
+    Their own escalations are not simulated: after what is left of a raised year, the rate is raised for the share
+    of time that it was in the past.
+    """
+    o, focal = draws.evidence.observations, _provider(draws)
+    total = np.zeros((len(draws), len(HORIZONS)))
+    often = o.opening_months[:, 1].sum() / max(o.opening_months.sum(), 1e-9)
+    edges = np.array([0.0, *HORIZONS])
+    for provider in range(len(o.opening_providers)):
+        if provider == focal:
+            continue
+        rate = _opening_rates(draws, provider, rng)
+        left = o.opening_raised_left[provider]
+        raised = np.diff(np.minimum(edges, left) + often * np.maximum(edges - left, 0.0))
+        expected = rate[:, :1] * (np.diff(edges) - raised) + rate[:, 1:] * raised
+        total += np.cumsum(rng.poisson(expected), axis=1)
+    return total
+
+
+def _scopes(orders: object, scenario: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the scope of each order: 0 specific, 1 extensive, 2 filtering."""
+    extensive = per_scenario(orders.extensive)[scenario]  # type: ignore[attr-defined]
+    filtering = per_scenario(orders.filtering)[scenario]  # type: ignore[attr-defined]
+    u = rng.random(len(scenario))
+    return np.where(u < filtering, 2, np.where(u < filtering + extensive, 1, 0))
+
+
+def per_scenario(numbers: ByScenario[Number]) -> np.ndarray:
+    """Return the values of one number per scenario."""
+    return np.array([number.value for _, number in numbers.items()])
+
+
+def fine_amounts(
+    draws: Draws,
+    scenario: np.ndarray,
+    path: np.ndarray,
+    proceeding: np.ndarray,
+    ceilings: np.ndarray,
+    instruments: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw the amount of each fine, EUR, never above its ceiling.
+
+    Inside: the brief's range of its scenario. Outside, and in part where ``pooling`` is below 1: the reference class.
+    A logarithmic pool of two normals with weights w and 1 - w is normal with precision ``w / sd_1^2 + (1 - w) / sd_2^2``.
+    """
+    spec, fixed, flat = draws.evidence.specification, draws.evidence.constants, draws.flat
+    ceiling = np.exp(flat["log_turnover"])[path] * ceilings[proceeding]
+    instrument = draws.effects["instrument"]
+    known = instruments[proceeding]
+    own = np.where(known >= 0, instrument[path, np.maximum(known, 0)], 0.0) if instrument.shape[1] else 0.0
+    loc, sd = flat["size_mean"][path] + own, np.exp(flat["log_size_spread"])[path]
+    if draws.evidence.exposure.inside:
+        stated_loc, stated_sd = fixed.fine_loc[scenario[path]], fixed.fine_sd[scenario[path]]
+        if spec.fines.reading == "eur":
+            return np.minimum(np.exp(rng.normal(stated_loc, stated_sd)), ceiling)
+        weight = spec.pooling.value
+        precise, reference = weight / stated_sd**2, (1 - weight) / sd**2
+        loc = (precise * stated_loc + reference * loc) / (precise + reference)
+        sd = 1 / np.sqrt(precise + reference)
+    return expit(rng.normal(loc, sd)) * ceiling
+
+
+def appeals(
+    draws: Draws, path: np.ndarray, time: np.ndarray, amount: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draw, for each fine, when it is appealed (infinite: never), when it is ruled on, and what is left then."""
+    flat, delay = draws.flat, draws.evidence.specification.appeals.delay
+    n = len(path)
+    filed = rng.random(n) < flat["appeal_probability"][path]
+    when = rng.lognormal(*lognormal_from_range(delay.low, delay.high, delay.mass), n)
+    ruled = np.maximum(_waits(flat["ruling_rate"][path], rng), when)
+    outcome = (rng.random(n)[:, None] > np.cumsum(flat["ruling_outcome"][path], axis=1)).sum(axis=1)
+    kept = expit(rng.normal(flat["kept"][path, 0], flat["kept"][path, 1]))
+    share = np.where(outcome == 0, 1.0, np.where(outcome == 1, kept, 0.0))
+    return {
+        "filed": np.where(filed, time + when, np.inf),
+        "ruled": np.where(filed, time + ruled, np.inf),
+        "left": amount * share,
+    }
+
+
+def _waits(rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw waiting times of a piecewise constant hazard: invert the cumulative hazard at a unit exponential."""
+    need = rng.exponential(size=len(rates))
+    wait = np.zeros(len(rates))
+    edges = [*RULING_PHASES, np.inf]
+    for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        lived = np.minimum(need / rates[:, k], high - low)
+        wait += lived
+        need = np.maximum(need - lived * rates[:, k], 0.0)
+    return wait
+
+
+def _first_appeal(draws: Draws, path: np.ndarray, filed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return when the first appeal comes: against a fine yet to come, or one whose deadline still runs."""
+    first = np.full(len(draws), np.inf)
+    np.minimum.at(first, path, filed)
+    stated = draws.evidence.specification.appeals.delay
+    delay = lognormal_from_range(stated.low, stated.high, stated.mass)
+    for age in draws.evidence.observations.unappealed_fines:
+        gone = norm.cdf(np.log(max(age, 1e-9)), *delay)
+        p = draws.flat["appeal_probability"]
+        comes = rng.random(len(draws)) < p * (1 - gone) / (1 - p * gone)
+        rest = np.exp(delay.loc + delay.scale * norm.ppf(gone + (1 - gone) * rng.random(len(draws)))) - age
+        first = np.where(comes, np.minimum(first, rest), first)
+    return first
+
+
+def _advertising(draws: Draws, rng: np.random.Generator) -> np.ndarray:
+    """Draw the advertising revenue of the region, EUR a year (zero where the prior file states none)."""
+    stated = draws.evidence.specification.advertising
+    if stated is None:
+        return np.zeros(len(draws))
+    revenue = lognormal_from_range(stated.revenue.low, stated.revenue.high, stated.revenue.mass)
+    share = logitnormal_from_range(stated.region_share.low, stated.region_share.high, stated.region_share.mass)
+    return rng.lognormal(*revenue, len(draws)) * expit(rng.normal(*share, len(draws)))
+
+
+def resolve(future: Future) -> np.ndarray:
+    """Return the resolution rule's answer at each horizon, shape draw, horizon, as an index into ``RESOLUTIONS``.
+
+    What counts are events and fines after ``as_of`` and within ``resolution.months`` of it. Before the last horizon a
+    matter of which nothing decisive has been seen is pending; at the last one it is limited.
+    """
+    x, o = future.draws.evidence.exposure, future.draws.evidence.observations
+    rule = future.draws.evidence.specification.resolution
+    limit = rule.months.value - max(x.elapsed, 0.0)
+    first = np.where(future.paths.first_any <= limit, future.paths.first_any, np.inf)
+    horizons = np.array(HORIZONS)
+    seen = {f: x.happened[i] | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
+    scopes = {
+        scope: (scope in o.new_order_scopes)
+        | (future.by(np.where(future.order_time <= limit, future.order_time, np.inf), future.order_path,
+                     (future.order_scope == code).astype(float)) > 0)
+        for scope, code in (("extensive", 1), ("filtering", 2))
+    }  # fmt: skip
+    timely = np.where(future.fine_time <= limit, future.fine_time, np.inf)
+    fines = o.new_fine_amount.sum() + future.by(timely, future.fine_path, future.fine_amount)
+    none = np.zeros((len(future.draws), len(HORIZONS)), dtype=bool)
+    severe = none | np.logical_and.reduce([seen[f] for f in rule.crackdown.together])
+    for family in rule.crackdown.families:
+        severe = severe | seen[family]
+    for scope in rule.crackdown.order_scopes:
+        severe = severe | scopes[scope]
+    serious = none | (fines >= rule.significant.fine_total.value)
+    for scope in rule.significant.order_scopes:
+        serious = serious | scopes[scope]
+    decisive = np.logical_or.reduce([seen[f] for f in DECISIVE]) | (
+        future.paths.all_closed[:, None] <= np.minimum(horizons, limit)
+    )
+    answer = np.where(severe, 2, np.where(serious, 1, np.where(decisive, 0, _PENDING)))
+    answer[:, -1] = np.where(answer[:, -1] == _PENDING, 0, answer[:, -1])
+    return answer
+
+
+def cost(future: Future) -> dict[str, np.ndarray]:
+    """Return impacts and cost at each horizon, shape draw, horizon; empty where the prior file states no impacts.
+
+    ``accrual(t) = 1 - 2^(-t / half_life)`` since ``as_of``; spending and lost revenue are summed from the origin on.
+    """
+    spec, fixed, flat = future.draws.evidence.specification, future.draws.evidence.constants, future.draws.flat
+    if spec.impacts is None or future.view == "outside":
+        return {}
+    half, elapsed = spec.impacts.half_life.value, future.draws.evidence.exposure.elapsed
+    horizons = np.array(HORIZONS, dtype=float)
+    score = flat["impact_score"] @ fixed.impact_cholesky.T
+    at = fixed.impact_loc[:, future.scenario].T + fixed.impact_sd[:, future.scenario].T * score
+    attrition, decline, spending = expit(at[:, 0, None]), expit(at[:, 1, None]), np.exp(at[:, 2, None])
+    felt, before = accrual(elapsed + horizons, half), accrual(elapsed, half)
+    decay = half / np.log(2)
+    years = (horizons - decay * 2 ** (-elapsed / half) * (1 - 2 ** (-horizons / half))) / 12
+    noise = np.exp(
+        spec.impacts.volatility.value * future.brownian - spec.impacts.volatility.value**2 * horizons / 24
+    )
+    left = fine_left(future)
+    lost = attrition * future.advertising[:, None] * years
+    return {
+        "valuation_change": (1 - decline * felt) / (1 - decline * before) * noise - 1,
+        "user_attrition": attrition * felt,
+        "moderation_spending": spending * felt,
+        "total_cost": left + spending * years + lost,
+    }
+
+
+def fine_left(future: Future) -> np.ndarray:
+    """Return what is left of the fines imposed by each horizon, after the rulings known by then, EUR."""
+    imposed = future.by(future.fine_time, future.fine_path, future.fine_amount)
+    return imposed - future.by(future.fine_ruled, future.fine_path, future.fine_amount - future.fine_left)

@@ -1,0 +1,196 @@
+"""Tables of a forecast: targets by horizon and scenario, views of the scenarios, posterior summary.
+
+Every interval is an equal-tailed one at 90 % (``eti 0.90``): the columns q05 and q95.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecast.inference import Posterior, labels_of
+from forecast.outcomes import (
+    RESOLUTIONS,
+    Future,
+    cost,
+    fine_left,
+    focal_hazards,
+    focal_start,
+    inside_weights,
+    outside_weights,
+    resolve,
+)
+from forecast.parameters import parameters
+from forecast.paths import simulate_paths
+from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.watchlist import QUANTILES
+
+TARGET_FAMILIES = ("findings", "executive", "order", "suspension", "fine", "commitments")
+INTERVAL = "eti 0.90"
+
+
+def targets(future: Future) -> xr.Dataset:
+    """Return the joint draws of every target: draw by horizon (months), each variable with its unit.
+
+    A probability's draws are 0 or 1. A variable that is defined only in some draws (the largest fine, the date of an
+    event) is NaN in the others.
+    """
+    horizons = np.array(HORIZONS, dtype=float)
+    first = {f: future.paths.first_any[:, FAMILIES.index(f)] for f in TARGET_FAMILIES}
+    first |= {"closure": future.paths.all_closed, "appeal": future.appeal_time}
+    columns: dict[str, tuple[str, np.ndarray]] = {}
+    for family, time in first.items():
+        came = time[:, None] <= horizons
+        columns[f"event:{family}"] = ("probability", came.astype(float))
+        columns[f"months_to:{family}"] = ("months, given the event", np.where(came, time[:, None], np.nan))
+    answer = resolve(future)
+    for index, name in enumerate(RESOLUTIONS):
+        columns[f"resolved_scenario:{name}"] = ("probability", (answer == index).astype(float))
+    imposed = future.by(future.fine_time, future.fine_path, future.fine_amount)
+    largest = np.full(imposed.shape, np.nan)
+    for j, horizon in enumerate(HORIZONS):
+        upto = future.fine_time <= horizon
+        np.fmax.at(largest[:, j], future.fine_path[upto], future.fine_amount[upto])
+    left = fine_left(future)
+    columns |= {
+        "fine_imposed": ("EUR", imposed),
+        "fine_imposed_share": ("share of turnover", imposed / future.turnover[:, None]),
+        "fine_largest": ("EUR, given a fine", largest),
+        "fine_left": ("EUR", left),
+        "fine_left_share": ("share of turnover", left / future.turnover[:, None]),
+    }
+    units = {"moderation_spending": "EUR a year", "total_cost": "EUR"}
+    columns |= {name: (units.get(name, "fraction"), values) for name, values in cost(future).items()}
+    opened = future.by(future.paths.opening_time, future.paths.opening_path)
+    columns["openings_member_states"] = ("count", opened)
+    columns["openings_other_platforms"] = ("count", future.other_openings)
+    data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit}) for k, (unit, v) in columns.items()}
+    data["scenario"] = xr.Variable(("draw",), future.scenario, {"labels": ", ".join(SCENARIOS)})
+    return xr.Dataset(data, coords={"horizon": ("horizon", list(HORIZONS), {"units": "months after the origin"})})
+
+
+def summary_table(draws: xr.Dataset, origin: str, chains: int) -> pd.DataFrame:
+    """Return mean, sd, quantiles and Monte Carlo error of each target, horizon and scenario (``all`` or a name)."""
+    rows = []
+    scenario = draws["scenario"].values
+    for name, variable in draws.data_vars.items():
+        if name == "scenario":
+            continue
+        for j, horizon in enumerate(draws["horizon"].values):
+            values = variable.values[:, j]
+            for label in ("all", *SCENARIOS):
+                part = values if label == "all" else values[scenario == SCENARIOS.index(label)]
+                part = part[~np.isnan(part)]
+                rows.append((origin, int(horizon), name, label, variable.attrs["units"], *_moments(part)))
+    columns = ["origin_date", "horizon_months", "target", "scenario", "unit", "mean", "sd"]
+    columns += [f"q{round(100 * q):02d}" for q in QUANTILES] + ["mcse_mean"]
+    table = pd.DataFrame(rows, columns=columns)
+    _true_errors(table, draws, chains)
+    return table
+
+
+def _moments(part: np.ndarray) -> tuple[float, ...]:
+    if len(part) < 2:
+        return (np.nan,) * (3 + len(QUANTILES))
+    sd = part.std(ddof=1)
+    return (part.mean(), sd, *np.quantile(part, QUANTILES), sd / np.sqrt(len(part)))
+
+
+def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
+    """Where a target has a value in every draw, replace the error of its mean by one that knows the chains."""
+    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
+
+    full = {k: v.values for k, v in draws.data_vars.items() if k != "scenario" and not np.isnan(v.values).any()}
+    stacked = np.stack([v.T for v in full.values()])
+    stacked = stacked.reshape(*stacked.shape[:2], chains, -1)
+    constant = stacked.std(axis=(2, 3)) == 0
+    errors = array_stats.mcse(stacked, method="mean", chain_axis=2, draw_axis=3)
+    errors = np.where(constant, 0.0, errors)
+    horizons = list(draws["horizon"].values)
+    index = {name: i for i, name in enumerate(full)}
+    for row in table.index[(table["scenario"] == "all") & table["target"].isin(index)]:
+        name, horizon = table.at[row, "target"], table.at[row, "horizon_months"]
+        table.at[row, "mcse_mean"] = errors[index[name], horizons.index(horizon)]
+
+
+def scenario_table(posterior: Posterior, draws: xr.Dataset, origin: str) -> pd.DataFrame:
+    """Return the views of the scenarios: ``brief``, ``inside``, ``outside`` and ``resolved_60m``.
+
+    Before ``as_of`` there is no brief to have a view: then only ``outside`` and ``resolved_60m``.
+    """
+    from arviz_stats.base import array_stats  # noqa: PLC0415
+
+    shape = (posterior.settings.chains, posterior.settings.draws)
+
+    def error(values: np.ndarray) -> float:
+        if np.ptp(values) < 1e-12:
+            return 0.0
+        return float(array_stats.mcse(values.reshape(shape), method="mean", chain_axis=0, draw_axis=1))
+
+    views: dict[str, np.ndarray] = {}
+    stated = [s.probability.value for _, s in posterior.evidence.specification.scenarios.items()]
+    if posterior.evidence.exposure.inside:
+        views["brief"] = np.broadcast_to(stated, (len(posterior.draws), len(SCENARIOS)))
+        views["inside"] = inside_weights(posterior.draws)
+    views["outside"] = outside_weights(posterior.draws)
+    views["resolved_60m"] = np.stack([draws[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
+    rows = [
+        (origin, view, scenario, float(values[:, s].mean()), error(values[:, s]))
+        for view, values in views.items()
+        for s, scenario in enumerate(SCENARIOS)
+    ]
+    return pd.DataFrame(rows, columns=["origin_date", "view", "scenario", "probability", "mcse"])
+
+
+def resolution_table(draws: xr.Dataset) -> pd.DataFrame:
+    """Return the cross-table latent (rows) by resolved (columns) scenario at the last horizon; rows sum to 1."""
+    scenario = draws["scenario"].values
+    resolved = np.stack([draws[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
+    table = [resolved[scenario == s].mean(axis=0) for s in range(len(SCENARIOS))]
+    return pd.DataFrame(table, index=pd.Index(SCENARIOS, name="latent"), columns=list(SCENARIOS))
+
+
+def statement_table(future: Future, draws: xr.Dataset, rng: np.random.Generator) -> pd.DataFrame:
+    """Return each statement beside what the model makes of it, from draws of the prior at ``as_of``.
+
+    ``stated``: the analyst's cumulative probability. ``net``: the simulated one with stages frozen and nothing closing
+    or opening, which must reproduce it. ``gross``: with all of that running; ``*_mcse`` their Monte Carlo errors.
+    """
+    spec, rows = future.draws.evidence.specification, []
+    for s, name in enumerate(SCENARIOS):
+        everywhere = np.full(len(future.draws), s)
+        hazards = focal_hazards(future.draws, everywhere, rng)
+        frozen = simulate_paths(hazards, focal_start(future.draws), HORIZONS[-1], rng, frozen=True).first_any
+        own = draws["scenario"].values == s
+        for family, stated in spec.statements.families.items():
+            running = future.paths.first_any[own, FAMILIES.index(family)]
+            for statement in stated[name]:
+                net = (frozen[:, FAMILIES.index(family)] <= statement.within).astype(float)
+                gross = (running <= statement.within).astype(float)
+                errors = [x.std() / np.sqrt(max(len(x), 1)) for x in (net, gross)]
+                rows.append((family, name, statement.within, statement.value, net.mean(), errors[0], gross.mean(), errors[1]))
+    columns = ["family", "scenario", "within_months", "stated", "net", "net_mcse", "gross", "gross_mcse"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def posterior_table(posterior: Posterior) -> pd.DataFrame:
+    """Return one row per sampled parameter: moments, 90 % interval, diagnostics, and contraction against its prior.
+
+    ``contraction = 1 - Var(posterior) / Var(prior)``: near 0 the row shows the prior, not a finding.
+    """
+    table = posterior.diagnostics.copy()
+    spec, coords = posterior.evidence.specification, posterior.evidence.coords
+    priors = parameters(spec, coords)
+    labels, low, high, variance = [], [], [], []
+    for name, values in posterior.raw.items():
+        flat = values.reshape(-1, *values.shape[2:]).reshape(len(posterior.draws), -1)
+        labels += labels_of(name, priors[name].dims, coords)
+        low += list(np.quantile(flat, 0.05, axis=0))
+        high += list(np.quantile(flat, 0.95, axis=0))
+        variance += list(np.ravel(priors[name].scale) ** 2)
+    table.insert(2, "q05", low)
+    table.insert(3, "q95", high)
+    table["contraction"] = 1 - table["sd"] ** 2 / np.array(variance)
+    table["interval"] = INTERVAL
+    return table.reset_index()
