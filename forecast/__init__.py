@@ -1,1 +1,43 @@
-"""x"""
+"""Probabilistic forecasting of regulatory enforcement against online platforms.
+
+    import forecast
+
+    result = forecast.run()                       # packaged prior file and record
+    print(result)                                 # views of the scenarios
+    result.summary                                # targets by horizon and scenario
+    forecast.save(result, "outputs/2026-02-03")
+    result = forecast.load("outputs/2026-02-03")
+
+Names are imported when they are first used: importing the package loads neither PyMC nor ArviZ.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PLACES = {
+    "run": "forecasting",
+    "save": "forecasting",
+    "load": "forecasting",
+    "Forecast": "forecasting",
+    "Settings": "inference",
+    "NotConvergedError": "inference",
+    "load_record": "record",
+    "save_record": "record",
+    "Record": "record",
+    "load_specification": "specification",
+    "dump_specification": "specification",
+    "Specification": "specification",
+    "InputError": "files",
+}
+
+__all__ = sorted(_PLACES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"forecast.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'forecast' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

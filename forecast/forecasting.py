@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecast.files import InputError, Problem, fingerprint, whole_folder
+from forecast.files import whole_folder
+from forecast.folders import FORMAT, TABLES, check_folder, read_json, read_tables, refuse_foreign, seal, write_json
 from forecast.inference import (
     Compiled,
     Evidence,
@@ -40,19 +40,7 @@ from forecast.summaries import (
 )
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
-FORMAT = 1
-"""Version of the folder's layout; a folder of another version is refused."""
 PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
-TABLES = (
-    "summary",
-    "scenarios",
-    "event_probabilities",
-    "next_fines",
-    "posterior_summary",
-    "statements",
-    "resolution",
-    "prior_resolution",
-)
 
 
 @dataclass(frozen=True)
@@ -98,8 +86,8 @@ def run(
 
     ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. The default origin is
     ``as_of`` of the prior file, or the day of the record's last publication if that is later. ``tell`` is called with a
-    line before each step. Raises ``InputError`` on bad input and ``NotConvergedError`` (its ``diagnostics`` attached)
-    if the draws do not pass the gate.
+    line before each step. Raises ``InputError`` on bad input and ``NotConvergedError`` if the draws do
+    not pass the gate.
     """
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     known = record if isinstance(record, Record) else load_record(record)
@@ -230,8 +218,7 @@ def _manifest(posterior: Posterior, record: Record, view: str) -> dict[str, Any]
 def save(forecast: Forecast, folder: Path | str) -> None:
     """Write a complete folder; one that stands there already is replaced whole or not at all."""
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
-        raise InputError(Problem(str(folder), "is not empty and holds no forecast: choose another folder"))
+    refuse_foreign(folder)
     with whole_folder(folder) as scratch:
         forecast.tree.to_netcdf(scratch / "posterior.nc", engine="netcdf4")
         forecast.outcomes.to_netcdf(scratch / "outcomes.nc", engine="netcdf4")
@@ -239,32 +226,14 @@ def save(forecast: Forecast, folder: Path | str) -> None:
             table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         (scratch / "priors.yaml").write_text(dump_specification(forecast.specification), encoding="utf-8")
         save_record(forecast.record, scratch / "record")
-        _write_json(scratch / "diagnostics.json", forecast.diagnostics)
-        files = {str(p.relative_to(scratch)): p for p in sorted(scratch.rglob("*")) if p.is_file()}
-        sums = {name: fingerprint(path.read_bytes()) for name, path in files.items() if path.suffix != ".nc"}
-        _write_json(scratch / "manifest.json", {**forecast.manifest, "files": [*files, "manifest.json"], "sha256": sums})
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(scratch / "diagnostics.json", forecast.diagnostics)
+        seal(scratch, forecast.manifest)
 
 
 def load(folder: Path | str) -> Forecast:
     """Read a folder that ``save`` wrote. Raises ``InputError`` if it is none, incomplete, changed, or of another version."""
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    problems = [
-        Problem(str(folder / name), "is missing from the forecast")
-        for name in manifest["files"]
-        if not (folder / name).is_file()
-    ]
-    problems += [
-        Problem(str(folder / name), "was changed since the forecast was saved")
-        for name, was in manifest["sha256"].items()
-        if (folder / name).is_file() and fingerprint((folder / name).read_bytes()) != was
-    ]
-    if problems:
-        raise InputError(problems)
+    manifest = check_folder(folder)
     with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:
         loaded = tree.load()
     with xr.open_dataset(folder / "outcomes.nc", engine="netcdf4") as outcomes:
@@ -275,32 +244,6 @@ def load(folder: Path | str) -> Forecast:
         outcomes=drawn,
         tree=loaded,
         tables=read_tables(folder),
-        diagnostics=json.loads((folder / "diagnostics.json").read_text(encoding="utf-8")),
-        manifest={k: v for k, v in manifest.items() if k not in ("files", "sha256")},
+        diagnostics=read_json(folder / "diagnostics.json"),
+        manifest={k: v for k, v in manifest.items() if k != "sha256"},
     )
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a saved forecast, or raise ``InputError`` if there is none of this version."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise InputError(Problem(str(folder), "holds no forecast (no manifest.json); make one with forecast run"))
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(Problem(str(path), f"is no JSON: {error}")) from error
-    if manifest.get("format") != FORMAT:
-        raise InputError(Problem(str(path), f"format {manifest.get('format')!r}, expected {FORMAT}: run it again"))
-    return manifest
-
-
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of a saved forecast."""
-    return {name: _read_table(folder / f"{name}.csv") for name in TABLES}
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
-
-
-__all__ = ["Forecast", "NotConvergedError", "Settings", "fit", "load", "run", "save"]

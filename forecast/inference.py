@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -74,8 +75,8 @@ class NotConvergedError(RuntimeError):
 
     def __init__(self, failures: list[str]):
         self.failures = failures
-        advice = "try more draws (--draws), more tuning (--tune), or another seed; see diagnostics.json"
-        super().__init__("not converged: " + "; ".join(failures) + f". To mend it, {advice}")
+        advice = "Try more draws (--draws), more tuning (--tune) or another seed; then look at the priors it names."
+        super().__init__(f"not converged: {'; '.join(failures)}. {advice}")
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Compiled:
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
-            cores=min(settings.chains, 2),
+            cores=min(settings.chains, os.process_cpu_count() or 1),
             seed=settings.seed,
             progress_bar=settings.progress,
         )

@@ -67,22 +67,38 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
     return matter_log_likelihood
 
 
-def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
-    """Return every observed array of the model by name: what ``pm.Data`` holds and a refit replaces.
+TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "openings": 4}
+"""Columns of each table of data. ``sizes``: logit share, instrument. ``users``: ``Observations.users``. ``turnover``: log
+figure, sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
 
-    ``matters``: ``kernel.pack``. ``sizes``: logit share, instrument. ``users``: log change, months, service, accrual
-    at both ends, and 1 for news of the focal series. ``turnover``: log figure, sd. ``new_fines``: EUR, ceiling.
-    ``openings``: provider by counts (usual, raised) and months (usual, raised).
+
+def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
+    """Return the model's data by name: what ``pm.Data`` holds and a refit replaces.
+
+    It is one vector: the lengths of the tables, the tables, and what ``kernel.pack`` makes of the exposure. The
+    sampler's compiler takes most of a second for each array of data that a model names.
     """
     o = observations
-    return {
-        "matters_data": kernel.pack(exposure, fixed.log_pi),
-        "sizes_data": np.column_stack([o.size, o.size_instrument]),
-        "users_data": o.users,
-        "turnover_data": np.column_stack([o.turnover, o.turnover_sd]),
-        "new_fines_data": np.column_stack([o.new_fine_amount, o.new_fine_ceiling]),
-        "openings_data": np.column_stack([o.opening_count, o.opening_months]),
+    tables = {
+        "sizes": np.column_stack([o.size, o.size_instrument]),
+        "users": o.users,
+        "turnover": np.column_stack([o.turnover, o.turnover_sd]),
+        "new_fines": np.column_stack([o.new_fine_amount, o.new_fine_ceiling]),
+        "openings": np.column_stack([o.opening_count, o.opening_months]),
     }
+    lengths = [len(tables[name]) for name in TABLES]
+    parts = [np.ravel(tables[name]) for name in TABLES]
+    return {"evidence": np.concatenate([lengths, *parts, kernel.pack(exposure, fixed.log_pi)]).astype(float)}
+
+
+def _unpack(evidence: Any) -> tuple[dict[str, Any], Any]:
+    """Return the tables by name, and the rest of the vector, for the kernel."""
+    lengths, start, tables = pt.cast(evidence[: len(TABLES)], "int64"), len(TABLES), {}
+    for i, (name, columns) in enumerate(TABLES.items()):
+        end = start + lengths[i] * columns
+        tables[name] = evidence[start:end].reshape((-1, columns))
+        start = end
+    return tables, evidence[start:]
 
 
 def build_model(spec: Specification, exposure: Exposure, observations: Observations) -> pm.Model:
@@ -94,7 +110,8 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
     coords = coordinates(exposure, observations)
     fixed = constants(spec, exposure)
     with pm.Model(coords=coords) as model:
-        data = {k: pm.Data(k, v) for k, v in model_data(fixed, exposure, observations).items()}
+        (vector,) = (pm.Data(k, v) for k, v in model_data(fixed, exposure, observations).items())
+        data, matters_data = _unpack(vector)
         raw = {
             name: pm.Normal(name, p.loc, p.scale, dims=p.dims)
             for name, p in parameters(spec, coords).items()
@@ -103,27 +120,27 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
 
         # Users: log changes drift with the service and leap with heavy-tailed noise; the focal series' news also
         # feels the attrition that has accrued, scenario by scenario.
-        users = _users(raw, e, data["users_data"])
-        is_news = data["users_data"][:, 5, None]
+        users = _users(raw, e, data["users"])
+        is_news = data["users"][:, 5, None]
         if observations.services:
             pm.Potential("users", ((1 - is_news) * users)[:, 0].sum())
 
         # Matters: events, silence and closings, whichever scenario they belong to; the focal one with its news.
-        other = _new_fines(spec, fixed, raw, data["new_fines_data"]) + pt.sum(is_news * users, axis=0)
-        inputs = [*(e[k] for k in KERNEL_EFFECTS), other, data["matters_data"]]
+        other = _new_fines(spec, fixed, raw, data["new_fines"]) + pt.sum(is_news * users, axis=0)
+        inputs = [*(e[k] for k in KERNEL_EFFECTS), other, matters_data]
         pm.Potential("matters", MatterLogLikelihood()(*inputs)[0])
 
         # Sizes: logit(fine / (ceiling * turnover)) ~ Normal(mean + instrument, spread).
-        size, instrument = data["sizes_data"][:, 0], pt.cast(data["sizes_data"][:, 1], "int64")
+        size, instrument = data["sizes"][:, 0], pt.cast(data["sizes"][:, 1], "int64")
         mean = raw["size_mean"] + e["instrument"][instrument]
         pm.Potential("sizes", _normal(size, mean, pt.exp(raw["log_size_spread"])).sum())
 
         # Turnover: the latest published figure, as good as its spread and its age.
-        figure, sd = data["turnover_data"][:, 0], data["turnover_data"][:, 1]
+        figure, sd = data["turnover"][:, 0], data["turnover"][:, 1]
         pm.Potential("turnover_figure", _normal(figure, raw["log_turnover"], sd).sum())
 
         # Openings: a gamma propensity per provider, integrated; its rate is raised for a while after escalations.
-        pm.Potential("openings", _openings(raw, data["openings_data"]))
+        pm.Potential("openings", _openings(raw, data["openings"]))
     return model
 
 

@@ -15,7 +15,7 @@ from scipy.special import logit
 
 from forecast.record import Record
 from forecast.specification import Specification
-from forecast.vocabulary import AUTHORITY_CLASSES, DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
+from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
@@ -34,7 +34,7 @@ class Observations:
     series: log change, months between mid-periods, index of the service, accrual of the focal impact at both ends,
     and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
     by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
-    after the origin; ``opening_classes``: openings by authority class. ``new_fine_*``: amounts and ceilings (share of
+    after the origin. ``new_fine_*``: amounts and ceilings (share of
     turnover) of focal fines after ``as_of``; ``new_order_scopes``: scopes of orders after it;
     ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
@@ -57,7 +57,6 @@ class Observations:
     opening_count: np.ndarray
     opening_months: np.ndarray
     opening_raised_left: np.ndarray
-    opening_classes: np.ndarray
     new_fine_amount: np.ndarray
     new_fine_ceiling: np.ndarray
     new_order_scopes: tuple[str, ...]
@@ -243,7 +242,6 @@ def _openings(known: Record, specification: Specification, origin: date) -> dict
         "opening_count": counts,
         "opening_months": months,
         "opening_raised_left": left,
-        "opening_classes": np.array([(openings["authority_class"] == c).sum() for c in AUTHORITY_CLASSES]),
     }
 
 
@@ -251,7 +249,7 @@ def eu_openings(known: Record) -> pd.DataFrame:
     """Return logged openings in the EU; same-day openings of one matter count once (first provider by name)."""
     opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
     opened = opened.merge(
-        known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction", "authority_class"]], on="case_id"
+        known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id"
     )
     opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
     return opened.sort_values(["date", "matter_id", "provider_group"]).drop_duplicates(["matter_id", "date"])

@@ -20,7 +20,7 @@ from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
 from forecast.observations import RULING_PHASES, accrual
 from forecast.paths import Hazards, Paths, Start, simulate_paths
 from forecast.specification import ByScenario, Number
-from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
 
 RESOLUTIONS = (*SCENARIOS, "pending")
 _PENDING = RESOLUTIONS.index("pending")
@@ -99,7 +99,7 @@ def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np
     """Simulate the focal matter from the origin to the last horizon, once per draw.
 
     ``ceilings``: statutory ceiling of every focal proceeding as a share of turnover, the prior file's where the law
-    has none, and last that of proceedings yet to come. ``instruments``: index of each in the reference sizes (-1 unknown).
+    has none. ``instruments``: index of each in the reference sizes (-1 unknown).
     """
     x, spec = draws.evidence.exposure, draws.evidence.specification
     view = "inside" if x.inside else "outside"
@@ -159,9 +159,6 @@ def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) 
         for g, group in enumerate(x.groups):
             multiplier[:, _INDEX[group.family], group.interval] = of_group[rows, g, scenario]
             ends[_INDEX[group.family], group.interval] = group.end
-    o = draws.evidence.observations
-    shares = (o.opening_classes + 1) / (o.opening_classes + 1).sum()
-    pace = e["pace"][:, x.providers.index(spec.provider_group)] if spec.provider_group in x.providers else 0 * rows
     return Hazards(
         base=base,
         effect=effect,
@@ -171,8 +168,6 @@ def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) 
         ends=ends,
         closing=draws.flat["closing_probability"],
         opening=_opening_rates(draws, _provider(draws), rng),
-        class_share=shares,
-        class_effect=np.exp(e["authority"] + pace[:, None, None]),
         raising=np.array([f in spec.openings.raised_by for f in FAMILIES]),
         raised_months=spec.openings.raised_months.value,
     )

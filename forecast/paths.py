@@ -28,8 +28,8 @@ class Hazards:
     ``base``: path, family, cell. ``effect``: path, proceeding, family. ``tilt``: path, family. ``frailty``: path.
     ``multiplier``: path, family, interval, with ``ends``: family, interval (months since ``as_of``; 0 = none) for
     families whose first event is stated. ``closing``: path. ``opening``: path, (usual, raised) rate of new
-    proceedings per month, whose class is drawn from ``class_share`` with effects ``class_effect``: path, class,
-    family; ``raising``: family; ``raised_months``.
+    proceedings per month, raised for ``raised_months`` after each event of a ``raising`` family. New proceedings are
+    counted but not followed: the brief speaks of the matter as it stands.
     """
 
     base: np.ndarray
@@ -40,8 +40,6 @@ class Hazards:
     ends: np.ndarray
     closing: np.ndarray
     opening: np.ndarray
-    class_share: np.ndarray
-    class_effect: np.ndarray
     raising: np.ndarray
     raised_months: float
 
@@ -65,14 +63,12 @@ class Start:
 class Paths:
     """Simulated events, times in months from now.
 
-    ``first``: path, proceeding, family, the first event (infinite if none by the horizon), for the proceedings known
-    at the start; ``first_any``: path, family, over all proceedings, later ones included. ``path``, ``time``,
-    ``family``, ``proceeding``: one entry per event (proceeding -1: a later one).
+    ``first``: path, proceeding, family, the first event (infinite if none by the horizon). ``path``, ``time``,
+    ``family``, ``proceeding``: one entry per event.
     ``opening_path``, ``opening_time``: new proceedings. ``all_closed``: path, when first none was open.
     """
 
     first: np.ndarray
-    first_any: np.ndarray
     path: np.ndarray
     time: np.ndarray
     family: np.ndarray
@@ -81,21 +77,26 @@ class Paths:
     opening_time: np.ndarray
     all_closed: np.ndarray
 
+    @property
+    def first_any(self) -> np.ndarray:
+        """The matter's first event of each family, shape path, family."""
+        return self.first.min(axis=1)
+
 
 def simulate_paths(
     hazards: Hazards, start: Start, horizon: float, rng: np.random.Generator, *, frozen: bool = False
 ) -> Paths:
     """Return one path per draw, up to ``horizon`` months from now.
 
-    ``frozen`` keeps every stage as it stands and lets nothing close or open: the world of the analyst's statements.
+    ``frozen`` keeps every stage as it stands and lets nothing close: the world of the analyst's statements.
     Every event of every family is returned.
     """
     h, s = hazards, start
     return Paths(
         *_run(
             rng, float(horizon), h.base, h.effect, h.tilt, h.frailty, h.multiplier, h.ends, h.closing, h.opening,
-            np.cumsum(h.class_share), h.class_effect, h.raising, float(h.raised_months), s.age.astype(float),
-            s.stage.astype(np.int64), s.is_open, s.happened, float(s.elapsed), float(s.raised_until), frozen,
+            h.raising, float(h.raised_months), s.age.astype(float), s.stage.astype(np.int64), s.is_open, s.happened,
+            float(s.elapsed), float(s.raised_until), frozen,
         )
     )  # fmt: skip
 
@@ -109,26 +110,19 @@ def _grown(array):
 
 @njit(cache=True)
 def _run(
-    rng, horizon, base, effect, tilt, frailty, multiplier, ends, closing, opening, class_upto, class_effect, raising,
-    raised_months, age0, stage0, open0, happened0, elapsed, raised_until0, frozen,
+    rng, horizon, base, effect, tilt, frailty, multiplier, ends, closing, opening, raising, raised_months,
+    age, stage0, open0, happened0, elapsed, raised_until0, frozen,
 ):  # fmt: skip
-    n_paths, n_known, n_families = effect.shape
-    slots = n_known + 32
-    first = np.full((n_paths, n_known, n_families), np.inf)
-    first_any = np.full((n_paths, n_families), np.inf)
+    n_paths, n_proceedings, n_families = effect.shape
+    first = np.full((n_paths, n_proceedings, n_families), np.inf)
     all_closed = np.full(n_paths, np.inf)
     at_path, at_time = np.empty(1024, np.int64), np.empty(1024)
     at_family, at_proceeding = np.empty(1024, np.int64), np.empty(1024, np.int64)
     new_path, new_time = np.empty(1024, np.int64), np.empty(1024)
     n_events, n_new = 0, 0
-    hazard = np.zeros((slots, n_families))
-    own = np.zeros((slots, n_families))
-    age, stage, is_open = np.zeros(slots), np.zeros(slots, np.int64), np.zeros(slots, np.bool_)
+    hazard = np.zeros((n_proceedings, n_families))
     for i in range(n_paths):
-        count = n_known
-        age[:count], stage[:count], is_open[:count] = age0, stage0, open0
-        own[:count] = effect[i]
-        happened = happened0.copy()
+        stage, is_open, happened = stage0.copy(), open0.copy(), happened0.copy()
         raised_until = raised_until0
         t = 0.0
         while t < horizon:
@@ -144,17 +138,17 @@ def _run(
                     level = multiplier[i, e, k]
                     if elapsed + t < ends[e, k] - 1e-9:
                         boundary = min(boundary, ends[e, k] - elapsed - t)
-                for c in range(count):
+                for c in range(n_proceedings):
                     hazard[c, e] = 0.0
                     if is_open[c]:
                         p = 0
                         while age[c] + t >= _STARTS[p] - 1e-9:
                             p += 1
                         boundary = min(boundary, _STARTS[p] - age[c] - t)
-                        hazard[c, e] = base[i, e, p * _N_STAGES + stage[c]] * own[c, e] * level
+                        hazard[c, e] = base[i, e, p * _N_STAGES + stage[c]] * effect[i, c, e] * level
                         total += hazard[c, e]
             rate = 0.0
-            if not frozen and count < slots:
+            if not frozen:
                 rate = opening[i, int(t < raised_until - 1e-9)]
                 if t < raised_until - 1e-9:
                     boundary = min(boundary, raised_until - t)
@@ -165,19 +159,13 @@ def _run(
             t += wait
             left = rng.random() * (total + rate)
             if left >= total:
-                # A new proceeding of a drawn class joins the matter.
-                u = rng.random() * class_upto[-1]
-                a = min(np.searchsorted(class_upto, u), len(class_upto) - 1)
-                own[count] = class_effect[i, a]
-                age[count], stage[count], is_open[count] = -t, 0, True
-                count += 1
                 if n_new == len(new_path):
                     new_path, new_time = _grown(new_path), _grown(new_time)
                 new_path[n_new], new_time[n_new] = i, t
                 n_new += 1
                 continue
             c, e = 0, 0
-            for c in range(count):
+            for c in range(n_proceedings):
                 for e in range(n_families):
                     left -= hazard[c, e]
                     if left < 0:
@@ -185,14 +173,12 @@ def _run(
                 if left < 0:
                     break
             happened[e] = True
-            first_any[i, e] = min(first_any[i, e], t)
-            if c < n_known:
-                first[i, c, e] = min(first[i, c, e], t)
+            first[i, c, e] = min(first[i, c, e], t)
             if n_events == len(at_path):
                 at_path, at_time = _grown(at_path), _grown(at_time)
                 at_family, at_proceeding = _grown(at_family), _grown(at_proceeding)
             at_path[n_events], at_time[n_events] = i, t
-            at_family[n_events], at_proceeding[n_events] = e, c if c < n_known else -1
+            at_family[n_events], at_proceeding[n_events] = e, c
             n_events += 1
             if raising[e]:
                 raised_until = max(raised_until, t + raised_months)
@@ -205,9 +191,9 @@ def _run(
                 is_open[c] = rng.random() >= closing[i]
             elif e == _CLOSURE:
                 is_open[c] = False
-            if not is_open[c] and not is_open[:count].any():
+            if not is_open[c] and not is_open.any():
                 all_closed[i] = min(all_closed[i], t)
     return (
-        first, first_any, at_path[:n_events], at_time[:n_events], at_family[:n_events], at_proceeding[:n_events],
+        first, at_path[:n_events], at_time[:n_events], at_family[:n_events], at_proceeding[:n_events],
         new_path[:n_new], new_time[:n_new], all_closed,
     )  # fmt: skip

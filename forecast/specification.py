@@ -405,7 +405,6 @@ class Sizes(Base):
     spread: Annotated[Range, LOGIT]
     instruments: Annotated[Range, LOGIT]
     without_ceiling: Annotated[Range, TURNOVERS]
-    without_ceiling_spread: Annotated[Number, LOG_RATIO]
     without_ceiling_weight: Annotated[Number, COUNT]
 
 

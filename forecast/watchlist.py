@@ -15,7 +15,7 @@ from forecast.observations import ceiling, instrument, latest_turnover, log_sd
 from forecast.outcomes import Future, choose_scenarios
 from forecast.paths import Hazards, Start, simulate_paths
 from forecast.record import Record
-from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, WINDOWS
+from forecast.vocabulary import FAMILIES, WINDOWS
 
 QUANTILES = (0.05, 0.25, 0.50, 0.75, 0.95)
 LEAST_FINES = 100
@@ -42,12 +42,11 @@ def statute(record: Record, cases: tuple[str, ...], instruments: tuple[str, ...]
 
 
 def focal_statute(draws: Draws, record: Record) -> Statute:
-    """Return the same for the focal proceedings, the prior file's ceiling filled in, and a last entry for later ones."""
+    """Return the same for the focal proceedings, with the prior file's ceiling where the law sets none."""
     x = draws.evidence.exposure
     own = statute(record, x.cases[: x.n_focal], draws.evidence.observations.instruments)
     stated = draws.evidence.specification.fines.ceiling.value
-    filled = np.where(np.isnan(own.ceilings), stated, own.ceilings)
-    return Statute(np.append(filled, stated), np.append(own.instruments, -1))
+    return Statute(np.where(np.isnan(own.ceilings), stated, own.ceilings), own.instruments)
 
 
 def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFrame:
@@ -106,8 +105,6 @@ def _alone(
         ends=np.zeros((len(FAMILIES), 1)),
         closing=draws.flat["closing_probability"],
         opening=np.zeros((n, 2)),
-        class_share=np.ones(len(AUTHORITY_CLASSES)),
-        class_effect=np.zeros((n, len(AUTHORITY_CLASSES), len(FAMILIES))),
         raising=np.zeros(len(FAMILIES), dtype=bool),
         raised_months=0.0,
     )

@@ -36,7 +36,11 @@ def days(months: np.ndarray) -> dict[tuple[int, int], float]:
 def logged(x: Exposure, name: str) -> list[tuple[str, int, int]]:
     """Return (family, phase, stage) of every event of a proceeding in the history."""
     row = x.cases.index(name)
-    chosen = [(FAMILIES[f], *divmod(c, 3)) for r, f, c in zip(x.event_row, x.event_family, x.event_cell, strict=True) if r == row]
+    chosen = [
+        (FAMILIES[f], *divmod(c, 3))
+        for r, f, c in zip(x.event_row, x.event_family, x.event_cell, strict=True)
+        if r == row
+    ]
     return sorted(chosen)
 
 
@@ -86,9 +90,7 @@ def test_entry_phases_and_stages_by_hand():
 def test_entry_is_the_first_sourced_event_and_its_companions():
     x = small(("2024-05-01", "search"), ("2024-05-01", "preliminary_findings"), ("2024-06-01", "summons"))
     row = x.cases.index("a")
-    assert days(x.months[row]) == pytest.approx(
-        {(0, 1): SIX - 121, (1, 1): YEARS_2 - SIX, (2, 1): 764 - YEARS_2}
-    )
+    assert days(x.months[row]) == pytest.approx({(0, 1): SIX - 121, (1, 1): YEARS_2 - SIX, (2, 1): 764 - YEARS_2})
     assert logged(x, "a") == [("summons", 0, 1)]
 
 
@@ -118,7 +120,9 @@ def test_closing_ends_exposure():
 def test_events_after_closing_are_ignored():
     rows = [("2024-01-01", "opened"), ("2024-03-01", "preliminary_findings")]
     alone = small(*rows, closed="2024-05-01")
-    more = small(*rows, ("2024-06-01", "commitments_accepted"), ("2024-07-01", "appeal_filed"), closed="2024-05-01")
+    more = small(
+        *rows, ("2024-06-01", "commitments_accepted"), ("2024-07-01", "appeal_filed"), closed="2024-05-01"
+    )
     row = alone.cases.index("a")
     assert logged(more, "a") == logged(alone, "a")
     assert days(more.months[row]) == pytest.approx(days(alone.months[row]))
@@ -225,15 +229,31 @@ def test_a_brief_on_a_closed_matter_is_an_error():
         build_exposure(known, brief("a"), AS_OF)
 
 
-def focal(*events: dict, origin: date, cases: tuple[dict, ...] = (), closed: str = "", stated=("findings", "order")):
+def focal(
+    *events: dict, origin: date, cases: tuple[dict, ...] = (), closed: str = "", stated=("findings", "order")
+):
     """Return the exposure of a focal matter of two proceedings, opened 33 and 398 days before the brief."""
     proceedings = [case("old", "2025-01-01", closed, matter="m"), case("young", "2026-01-01", matter="m"), *cases]
     opened = [event(c["case_id"], c["opened_on"], "opened") for c in proceedings]
     return build_exposure(world(proceedings=proceedings, events=[*opened, *events]), brief("m", stated), origin)
 
 
+def test_silence_through_an_interval_is_what_the_analyst_foresaw(record, spec):
+    x = build_exposure(record, spec, AS_OF + timedelta(days=731))
+    for g in (i for i, g in enumerate(x.groups) if g.end <= 24):
+        assert x.first_months[:, g] == pytest.approx(x.stated_months[:, g])
+
+
+def test_a_case_first_known_by_its_decision_is_foreseen_as_it_is_lived():
+    """Where its silence counts for nothing, the analyst's multipliers must not count it either."""
+    late = [case("late", "2025-06-01", matter="m")]
+    x = focal(event("late", "2025-06-01", "fine"), cases=tuple(late), origin=AS_OF + timedelta(days=183))
+    g = group(x, "findings", 0)
+    assert x.first_months[:, g].sum(axis=1) == pytest.approx(x.stated_months[:, g].sum(axis=1))
+
+
 def group(x: Exposure, family: str, interval: int) -> int:
-    return [i for i, g in enumerate(x.groups) if (g.family, g.interval) == (family, interval)][0]
+    return next(i for i, g in enumerate(x.groups) if (g.family, g.interval) == (family, interval))
 
 
 def test_silence_after_the_brief_is_exposure_before_the_first():
@@ -278,7 +298,9 @@ def test_interval_of_the_first_event_and_the_last_interval_persists():
 
 def test_a_new_proceeding_adds_exposure():
     new = case("new", "2026-03-05", matter="m")
-    x = focal(event("new", "2026-04-04", "interim_measures", scope="specific"), cases=(new,), origin=date(2026, 5, 4))
+    x = focal(
+        event("new", "2026-04-04", "interim_measures", scope="specific"), cases=(new,), origin=date(2026, 5, 4)
+    )
     row, g, k = x.cases.index("new"), group(x, "order", 0), FAMILIES.index("order")
     assert row < x.n_focal == 3
     assert not x.months[row].any()

@@ -7,10 +7,10 @@ from functools import cache
 import pandas as pd
 
 from forecast import record as records
+from forecast import specification
 from forecast.record import Record, validate_record
 from forecast.record_checks import parse
 from forecast.record_tables import TABLES
-from forecast import specification
 from forecast.specification import Specification
 
 AS_OF = date(2026, 2, 3)
@@ -18,7 +18,13 @@ DEFAULTS = {
     "proceedings": {"provider": "P", "provider_group": "P", "authority": "A", "authority_class": "commission_dsa"}
     | {"jurisdiction": "EU", "instrument": "DSA"},
     "events": {},
-    "fines": {"company_group": "P", "authority": "A", "jurisdiction": "EU", "instrument": "DSA", "outcome": "unknown"},
+    "fines": {
+        "company_group": "P",
+        "authority": "A",
+        "jurisdiction": "EU",
+        "instrument": "DSA",
+        "outcome": "unknown",
+    },
     "users": {"provider_group": "P", "service": "P", "scope": "EU"},
     "turnover": {"company_group": "P"},
     "caps": {"jurisdiction": "any"},
@@ -75,7 +81,9 @@ def brief(matter: str, stated: tuple[str, ...] | None = None, as_of: date = AS_O
 
 NEWS = {
     "proceedings": [
-        case("es-x", "2026-05-04", matter="x-eu-2026", provider_group="X", provider="X", authority_class="consumer"),
+        case(
+            "es-x", "2026-05-04", matter="x-eu-2026", provider_group="X", provider="X", authority_class="consumer"
+        ),
     ],
     "events": [
         event("fr-crim-x-2025", "2026-01-28", "information_request", published="2026-03-02"),

@@ -1,0 +1,93 @@
+"""The folder of a forecast: what is in it, whether it is whole and unchanged. Light to import."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast.files import InputError, Problem, fingerprint
+
+FORMAT = 1
+"""Version of the folder's layout; a folder of another version is refused."""
+TABLES = (
+    "summary",
+    "scenarios",
+    "event_probabilities",
+    "next_fines",
+    "posterior_summary",
+    "statements",
+    "resolution",
+    "prior_resolution",
+)
+
+
+MANIFEST = "manifest.json"
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise ``InputError`` if something else than a forecast stands at ``folder``: it is not ours to replace."""
+    if folder.is_file():
+        raise InputError(Problem(str(folder), "is a file; expected a folder to write"))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise InputError(Problem(str(folder), "is not empty and holds no forecast: choose another folder"))
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest, with the SHA-256 of every file of the folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    sums = {p.relative_to(folder).as_posix(): fingerprint(p.read_bytes()) for p in files}
+    write_json(folder / MANIFEST, {**manifest, "sha256": sums})
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder that is whole and as it was saved; raise ``InputError`` with all that is not."""
+    manifest = read_manifest(folder)
+    problems = []
+    for name, was in manifest["sha256"].items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(Problem(str(path), "is missing from the forecast"))
+        elif fingerprint(path.read_bytes()) != was:
+            problems.append(Problem(str(path), "was changed since the forecast was saved"))
+    if problems:
+        raise InputError(problems)
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a saved forecast, or raise ``InputError`` if there is none of this version."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(Problem(str(folder), f"holds no forecast (no {MANIFEST}); make one with forecast run"))
+    manifest = read_json(path)
+    if manifest.get("format") != FORMAT or not isinstance(manifest.get("sha256"), dict):
+        raise InputError(Problem(str(path), f"format {manifest.get('format')!r}, expected {FORMAT}: run it again"))
+    return manifest
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a saved forecast; one that has no rows is an empty frame."""
+    return {name: _read_table(folder / f"{name}.csv") for name in TABLES}
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, or raise ``InputError``."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(Problem(str(path), f"is no JSON: {error}")) from error
+    if not isinstance(value, dict):
+        raise InputError(Problem(str(path), "expected a JSON object"))
+    return value
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON file, two spaces deep."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,247 @@
+"""The PyMC model's log-probability against a sum of SciPy densities, at the brief and with hypothetical news."""
+
+from datetime import date
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from scipy.integrate import quad
+from scipy.special import expit, gammaln, logit
+from scipy.stats import nbinom, norm, poisson
+from scipy.stats import t as student
+from worlds import AS_OF, load_record, load_specification, with_news
+
+from forecast.exposure import build_exposure
+from forecast.likelihood import matter_likelihood, new_fines, new_users
+from forecast.model import build_model, model_data
+from forecast.observations import Observations, observe
+from forecast.parameters import constants, coordinates, draw_prior, effects, parameters
+
+LATER = date(2027, 7, 31)
+ORIGINS = [AS_OF, LATER]
+POTENTIALS = ("users", "matters", "sizes", "turnover_figure", "openings")
+SCENARIOS = range(3)
+
+
+class World:
+    """One prior file, hypothetical news, and a compiled log-probability whose data are replaced."""
+
+    def __init__(self, spec):
+        known = with_news()
+        self.spec = spec
+        self.later = build_exposure(known, spec, LATER)
+        self.exposure = {o: build_exposure(known, spec, o, self.later.providers) for o in ORIGINS}
+        self.observed = {o: observe(known, spec, o, known) for o in ORIGINS}
+        self.model = build_model(spec, self.exposure[AS_OF], self.observed[AS_OF])
+        terms = [self.model[name] for name in POTENTIALS]
+        outputs = [self.model.logp(), *self.model.replace_rvs_by_values(terms), self.model.dlogp()]
+        self.compiled = self.model.compile_fn(outputs, inputs=self.model.value_vars)
+        self.table = parameters(spec, coordinates(self.exposure[AS_OF], self.observed[AS_OF]))
+        self.points = draw_prior(self.table, 5, np.random.default_rng(5))
+
+    def point(self, i: int) -> dict[str, np.ndarray]:
+        return {k: v[i] for k, v in self.points.items()}
+
+    def evaluate(self, origin: date, i: int) -> dict[str, float]:
+        with self.model:
+            pm.set_data(
+                model_data(
+                    constants(self.spec, self.exposure[origin]), self.exposure[origin], self.observed[origin]
+                )
+            )
+        values = self.compiled(self.point(i))
+        return {name: float(v) for name, v in zip(("all", *POTENTIALS), values[:-1], strict=True)}
+
+
+@pytest.fixture(scope="module")
+def x_world():
+    return World(load_specification())
+
+
+def fine_densities(spec, o: Observations, turnover: float) -> list[float]:
+    """Return the log density of new fines by scenario, by change of variables."""
+    ranges = spec.fines.share if spec.fines.reading == "share_of_ceiling" else spec.fines.eur
+    scale = logit if spec.fines.reading == "share_of_ceiling" else np.log
+    total = []
+    for name in ("limited", "significant", "crackdown"):
+        low, high = scale(ranges[name].low), scale(ranges[name].high)
+        law, log_density = norm((low + high) / 2, (high - low) / 2 / norm.ppf((1 + ranges[name].mass) / 2)), 0.0
+        for amount, cap in zip(o.new_fine_amount, o.new_fine_ceiling, strict=True):
+            if spec.fines.reading == "eur":
+                log_density += law.logpdf(np.log(amount)) - np.log(amount)
+            else:
+                share = amount / (cap * turnover)
+                log_density += law.logpdf(logit(share)) - np.log(share * (1 - share)) - np.log(cap * turnover)
+        total.append(log_density)
+    return total
+
+
+def user_densities(spec, o: Observations, raw) -> tuple[float, list[float]]:
+    """Return the log density of all but the focal news, and that of the focal news by scenario."""
+    noise, drift = (
+        np.exp(raw["log_user_noise"]),
+        raw["drift_mean"] + np.exp(raw["log_drift_scale"]) * raw["drift_score"],
+    )
+    old, new = 0.0, [0.0, 0.0, 0.0]
+    for change, months, service, before, after, is_news in o.users:
+        law = student(4, loc=drift[int(service)] * months, scale=noise * np.sqrt(months))
+        if not is_news:
+            old += law.logpdf(change)
+            continue
+        for s, name in enumerate(("limited", "significant", "crackdown")):
+            r = spec.impacts.attrition[name]
+            low, high = logit(r.low), logit(r.high)
+            lost = expit((low + high) / 2 + (high - low) / 2 / norm.ppf((1 + r.mass) / 2) * raw["impact_score"][0])
+            felt = np.log((1 - lost * after) / (1 - lost * before))
+            new[s] += law.logpdf(change - felt)
+    return old, new
+
+
+def opening_density(o: Observations, raw) -> float:
+    """Return the log density of opening counts, up to the multinomial constants that hold no parameter."""
+    shape, rate, raised = (float(np.exp(raw[k])) for k in ("log_opening_shape", "log_opening_rate", "log_raised"))
+    total = 0.0
+    for (usual, high), (months, more) in zip(o.opening_count, o.opening_months, strict=True):
+        means = np.array([rate * months, rate * raised * more])
+        counts = np.array([usual, high])
+        constant = (counts * np.log(np.where(counts > 0, [months or 1, more or 1], 1)) - gammaln(counts + 1)).sum()
+        if more == 0:
+            total += nbinom.logpmf(usual, shape, shape / (shape + means[0])) - constant
+            continue
+        mode = max(shape + counts.sum() - 1, 0.05) / (shape + means.sum())
+
+        def log_density(u, means=means, counts=counts):
+            k = np.exp(u)
+            prior = shape * np.log(shape) + shape * u - shape * k - gammaln(shape)
+            return prior + sum(poisson.logpmf(n, k * m) for n, m in zip(counts, means, strict=True) if m > 0)
+
+        top = log_density(np.log(mode))
+        width = 1 / np.sqrt(shape + counts.sum())
+        centre = np.log(mode)
+        ends = centre - 70 * width, centre + 12 * width
+        density = lambda u, f=log_density, top=top: np.exp(f(u) - top)  # noqa: E731
+        value = quad(density, *ends, points=[centre], epsabs=0, epsrel=1e-11, limit=400)[0]
+        total += np.log(value) + top - constant
+    return total
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("i", range(5))
+def test_log_probability(x_world, origin, i):
+    w, raw = x_world, x_world.point(i)
+    x, o, spec = w.exposure[origin], w.observed[origin], w.spec
+    assert x.has_news == (len(o.new_fine_amount) > 0) == (origin == LATER)
+    turnover = float(np.exp(raw["log_turnover"]))
+    share = o.new_fine_amount / (o.new_fine_ceiling * turnover)
+    assert np.all(share < 1)
+    old_users, new_users = user_densities(spec, o, raw)
+    other = np.array(fine_densities(spec, o, turnover)) + new_users
+    draws = {k: v[None] for k, v in effects(raw, constants(spec, x)).items()}
+    log_pi = np.log([0.40, 0.45, 0.15])
+    instruments = np.exp(raw["log_instrument_scale"]) * raw["instrument_score"]
+    expected = {
+        "users": old_users,
+        "matters": matter_likelihood(draws, x, other[None]).marginal(draws["log_weight"], log_pi).sum(),
+        "sizes": norm.logpdf(
+            o.size, raw["size_mean"] + instruments[o.size_instrument], np.exp(raw["log_size_spread"])
+        ).sum(),
+        "turnover_figure": norm.logpdf(o.turnover, raw["log_turnover"], o.turnover_sd).sum(),
+        "openings": opening_density(o, raw),
+    }
+    got = w.evaluate(origin, i)
+    for name, value in expected.items():
+        assert got[name] == pytest.approx(value, rel=1e-8), name
+    priors = sum(norm.logpdf(raw[k], p.loc, p.scale).sum() for k, p in w.table.items())
+    assert got["all"] == pytest.approx(priors + sum(expected.values()), rel=1e-8)
+
+
+def test_later_origin_has_news_of_every_kind(x_world):
+    o, x = x_world.observed[LATER], x_world.exposure[LATER]
+    assert o.users[:, 5].sum() == 1
+    assert list(o.new_fine_amount) == [90e6]
+    assert (x.news_group >= 0).any()
+    assert (x.news_group < 0).any()
+
+
+def test_fines_read_in_euros(x_world):
+    """The ``eur`` reading: lognormal amounts, whatever the turnover, below the ceiling."""
+    from forecast.model import _new_fines  # noqa: PLC0415
+
+    spec = load_specification().with_reading("eur")
+    fixed, o = constants(spec, x_world.exposure[LATER]), x_world.observed[LATER]
+    raw = {"log_turnover": pt.as_tensor(np.log(4e9))}
+    amounts = np.column_stack([o.new_fine_amount, o.new_fine_ceiling])
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        got = _new_fines(spec, fixed, raw, pt.as_tensor(amounts)).eval()
+        beyond = _new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(1e9))}, pt.as_tensor(amounts)).eval()
+    assert got == pytest.approx(fine_densities(spec, o, 4e9), rel=1e-10)
+    assert np.all(beyond < got - 1000)  # 90 m EUR are more than 6 % of 1 bn
+
+
+def test_a_fine_beyond_its_ceiling_is_refused(x_world):
+    from forecast.model import _new_fines  # noqa: PLC0415
+
+    spec = x_world.spec
+    fixed = constants(spec, x_world.exposure[LATER])
+    fines = pt.as_tensor(np.array([[90e6, 0.06]]))
+    values = []
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        for turnover in (1.4e9, 1.501e9, 2e9):
+            values.append(_new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(turnover))}, fines).eval())
+    assert np.all(np.isfinite(values))
+    assert np.all(values[0] < -500)
+    assert np.all(values[0] < values[1])
+
+
+def test_effects_agree_in_numpy_and_pytensor(x_world):
+    raw, fixed = x_world.point(0), constants(x_world.spec, x_world.exposure[AS_OF])
+    symbols = {k: pt.as_tensor(v) for k, v in raw.items()}
+    names = list(effects(raw, fixed))
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        compiled = pytensor.function([], [effects(symbols, fixed, pt)[k] for k in names])()
+    for name, value in zip(names, compiled, strict=True):
+        assert np.allclose(effects(raw, fixed)[name], value, rtol=1e-12, atol=1e-12), name
+        batch = effects(x_world.points, fixed)[name][0]
+        assert np.allclose(batch, value, rtol=1e-12, atol=1e-12), name
+
+
+def test_gradient_of_the_log_probability(x_world):
+    """Directional derivatives against a five-point stencil: the operation's pullback has the right signs."""
+    w, rng = x_world, np.random.default_rng(9)
+    with w.model:
+        pm.set_data(model_data(constants(w.spec, w.exposure[LATER]), w.exposure[LATER], w.observed[LATER]))
+    point = w.point(1)
+    flat = w.compiled(point)[-1]
+    direction = {v.name: rng.normal(size=point[v.name].shape) for v in w.model.value_vars}
+    moved = {}
+    for k in (-2, -1, 1, 2):
+        moved[k] = float(w.compiled({n: point[n] + 1e-4 * k * direction[n] for n in point})[0])
+    slope = (moved[-2] - 8 * moved[-1] + 8 * moved[1] - moved[2]) / (12 * 1e-4)
+    along = np.concatenate([direction[v.name].ravel() for v in w.model.value_vars])
+    assert flat @ along == pytest.approx(slope, rel=1e-6)
+
+
+def test_packaged_record_needs_no_news(x_world):
+    o = observe(load_record(), x_world.spec, AS_OF)
+    assert not o.users[:, 5].any()
+    assert not len(o.new_fine_amount)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_densities_for_reweighting_are_the_same(x_world, origin):
+    """``likelihood.new_fines`` and ``new_users``: the same numbers, minus infinity over a ceiling."""
+    w, o = x_world, x_world.observed[origin]
+    fixed = constants(w.spec, w.exposure[origin])
+    users = new_users(w.points, effects(w.points, fixed), o)
+    for reading in ("share_of_ceiling", "eur"):
+        spec = w.spec if reading == "share_of_ceiling" else w.spec.with_reading("eur")
+        fines = new_fines(w.points, constants(spec, w.exposure[origin]), reading, o)
+        for i in range(5):
+            raw = w.point(i)
+            assert fines[i] == pytest.approx(fine_densities(spec, o, np.exp(raw["log_turnover"])), rel=1e-10)
+            assert users[i] == pytest.approx(user_densities(spec, o, raw)[1], rel=1e-10)
+    if origin == LATER:
+        small = {**w.points, "log_turnover": np.full(5, np.log(1.4e9))}
+        assert np.all(new_fines(small, fixed, "share_of_ceiling", o) == -np.inf)
