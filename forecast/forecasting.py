@@ -121,10 +121,9 @@ def fit(compiled: Compiled, evidence: Evidence, record: Record, settings: Settin
         return compiled.sample(evidence, settings)
     at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
     first = compiled.sample(at_brief, settings)
-    outside = np.log(outside_weights(first.draws).mean(axis=0))
-    pooled = weight * at_brief.constants.log_pi + (1 - weight) * outside
-    pooled = pooled - np.log(np.exp(pooled).sum())
-    return compiled.sample(replace(evidence, pooled_log_pi=pooled), settings)
+    outside = outside_weights(first.draws).mean(axis=0)
+    pooled = at_brief.constants.pi**weight * outside ** (1 - weight)
+    return compiled.sample(replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
 
 
 def conclude(posterior: Posterior, record: Record) -> Forecast:

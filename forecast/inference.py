@@ -43,14 +43,14 @@ class Evidence:
     specification: Specification
     exposure: Exposure
     observations: Observations
-    pooled_log_pi: np.ndarray | None = None
-    """Log scenario probabilities after pooling with the outside view; ``None``: the analyst's own."""
+    pooled_pi: np.ndarray | None = None
+    """Scenario probabilities after pooling with the outside view; ``None``: the analyst's own."""
 
     @cached_property
     def constants(self) -> Constants:
         """The numbers that the prior file fixes, on the model's scales."""
         fixed = constants(self.specification, self.exposure)
-        return fixed if self.pooled_log_pi is None else replace(fixed, log_pi=self.pooled_log_pi)
+        return fixed if self.pooled_pi is None else replace(fixed, pi=self.pooled_pi)
 
     @cached_property
     def coords(self) -> dict[str, tuple[str, ...]]:

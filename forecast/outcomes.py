@@ -31,7 +31,9 @@ DECISIVE = ("executive", "order", "suspension", "fine", "commitments")
 
 def inside_weights(draws: Draws) -> np.ndarray:
     """Return ``p(s | news, theta)`` under the brief, shape draw, scenario: exactly pi where there is no news."""
-    return _normalised(draws.evidence.constants.log_pi + draws.matters.news)
+    news = draws.matters.news
+    weight = draws.evidence.constants.pi * np.exp(news - news.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
 
 
 def outside_weights(draws: Draws) -> np.ndarray:

@@ -132,7 +132,7 @@ def _parameter(
 class Constants:
     """What the prior file fixes: statement locations (group, scenario), sizes and impacts by scenario."""
 
-    log_pi: np.ndarray
+    pi: np.ndarray
     statement_loc: np.ndarray
     statement_sd: float
     statement_shared: float
@@ -141,6 +141,11 @@ class Constants:
     impact_loc: np.ndarray
     impact_sd: np.ndarray
     impact_cholesky: np.ndarray
+
+    @property
+    def log_pi(self) -> np.ndarray:
+        """Log probabilities of the scenarios under the brief."""
+        return np.log(self.pi)
 
 
 def constants(spec: Specification, exposure: Exposure) -> Constants:
@@ -157,7 +162,7 @@ def constants(spec: Specification, exposure: Exposure) -> Constants:
     fine = np.array([solve(r.low, r.high, r.mass) for r in (getattr(ranges, s) for s in SCENARIOS)])
     impact, correlation = _impacts(spec)
     return Constants(
-        log_pi=np.log([getattr(spec.scenarios, s).probability.value for s in SCENARIOS]),
+        pi=np.array([spec.scenarios[s].probability.value for s in SCENARIOS]),
         statement_loc=locations,
         statement_sd=statements.error_sd.value,
         statement_shared=statements.shared.value,

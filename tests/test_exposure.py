@@ -252,6 +252,13 @@ def test_a_case_first_known_by_its_decision_is_foreseen_as_it_is_lived():
     assert x.first_months[:, g].sum(axis=1) == pytest.approx(x.stated_months[:, g].sum(axis=1))
 
 
+def test_a_proceeding_that_enters_on_the_day_of_the_brief_is_foreseen():
+    x = focal(cases=(case("today", "2026-02-03", matter="m"),), origin=AS_OF)
+    row = x.cases.index("today")
+    assert not x.months[row].any()
+    assert days(x.stated_months[row, group(x, "findings", 0)]) == pytest.approx({(0, 0): SIX})
+
+
 def group(x: Exposure, family: str, interval: int) -> int:
     return next(i for i, g in enumerate(x.groups) if (g.family, g.interval) == (family, interval))
 

@@ -1,0 +1,110 @@
+"""The house rules, read from the source: floors, who may import what, sizes, and what importing loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "forecast"
+
+FLOORS = [
+    {"vocabulary", "files", "elicitation"},
+    {"yaml_files", "record_tables", "folders"},
+    {"record_checks"},
+    {"specification", "record"},
+    {"observations", "exposure", "passport", "paths"},
+    {"parameters", "kernel", "conjugate"},
+    {"likelihood", "model"},
+    {"inference"},
+    {"outcomes"},
+    {"watchlist"},
+    {"summaries"},
+    {"forecasting"},
+    {"terminal"},
+    {"cli"},
+]
+"""A module imports only from floors above its own in this list (lower in the house)."""
+
+HEAVY = {"pymc": {"model"}, "pytensor": {"model"}, "nutpie": {"inference"}, "matplotlib": set()}
+"""Who may import what costs seconds or draws pictures."""
+
+LONG_FILES = {
+    "specification": "one class for each part of the prior file, in the file's order",
+    "observations": "one short reduction for each of the record's other tables",
+    "inference": "one posterior, its diagnosis and its labelled tree",
+    "outcomes": "every target of one joint simulation",
+    "kernel": "one loop and its hand-written gradient, which belong side by side",
+}
+LONG_FUNCTIONS = {
+    "kernel.marginal": "value and gradient of one formula, in the formula's order",
+    "paths._run": "one simulation loop; numba compiles it whole",
+}
+
+MODULES = sorted(p for p in PACKAGE.glob("*.py") if not p.name.startswith("__"))
+
+
+def imports(path: Path) -> dict[str, int]:
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name: node.lineno for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "forecast":
+                found |= {f"forecast.{alias.name}": node.lineno for alias in node.names}
+            found[node.module] = node.lineno
+    return found
+
+
+def floor_of(module: str) -> int:
+    return next(i for i, names in enumerate(FLOORS) if module in names)
+
+
+def test_every_module_has_a_floor():
+    assert {p.stem for p in MODULES} == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_imports_go_one_way(path):
+    for name, line in imports(path).items():
+        if name.startswith("forecast."):
+            other = name.split(".")[1]
+            assert floor_of(other) < floor_of(path.stem), f"{path.name}:{line} imports {other} from no lower floor"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_heavy_packages_have_few_doors(path):
+    for name, line in imports(path).items():
+        root = name.split(".")[0]
+        assert path.stem in HEAVY.get(root, {path.stem}), f"{path.name}:{line} imports {root}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_files_and_functions_are_short_or_say_why(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300 or path.stem in LONG_FILES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            length = (node.end_lineno or 0) - first.lineno + 1
+            name = f"{path.stem}.{node.name}"
+            assert length <= 40 or name in LONG_FUNCTIONS, f"{name} has {length} lines"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import forecast", "import forecast.cli", "import forecast.record", "from forecast import load_specification"],
+)
+def test_light_imports_load_nothing_heavy(statement):
+    check = "import sys; print([m for m in ('pymc', 'pytensor', 'nutpie', 'arviz', 'arviz_stats') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"{statement}; {check}"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_exception_is_swallowed():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+                assert not broad, f"{path.name}:{node.lineno} catches everything"

@@ -1,0 +1,85 @@
+"""The command line as a user types it: what it prints, what it writes, how it exits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRIORS = Path(__file__).parents[1] / "priors"
+
+
+def forecast(*arguments, cwd=None, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "forecast", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_run_writes_and_prints(tmp_path):
+    done = forecast("run", cwd=tmp_path)
+    assert (tmp_path / "outputs/2026-02-03/summary.csv").is_file()
+    for words in ("brief", "0.400", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
+        assert words in done.stdout
+    assert "\x1b[" not in done.stdout + done.stderr
+    assert forecast("show", "outputs/2026-02-03", cwd=tmp_path).stdout.strip() in done.stdout
+
+
+def test_show_and_validate(packaged_folder):
+    assert "inside" in forecast("show", packaged_folder).stdout
+    done = forecast("validate", packaged_folder, PRIORS / "x-paris-2026.yaml", packaged_folder / "record")
+    assert done.stdout.count(": ok, ") == 3
+
+
+def test_priors_lists_every_number_with_its_place_in_the_record():
+    done = forecast("priors")
+    assert "scenarios.limited.probability" in done.stdout
+    assert "priors disagree with the record" in done.stdout
+    assert len(forecast("priors", "--warned").stdout) < len(done.stdout)
+
+
+def test_every_mistake_of_every_file_is_named_and_nothing_is_written(tmp_path):
+    text = (PRIORS / "x-paris-2026.yaml").read_text()
+    (tmp_path / "bad.yaml").write_text(text.replace("pooling:", "poling:").replace("error_sd: {value: 0.5", "error_sd: {value: x"))
+    folder = tmp_path / "record"
+    folder.mkdir()
+    for name in ("proceedings", "events"):
+        (folder / f"{name}.csv").write_bytes((PRIORS.parent / f"forecast/data/{name}.csv").read_bytes())
+    with (folder / "events.csv").open("a") as stream:
+        stream.write("new,no-such-case,2026-01-01,2026-01-01,serch,,,,,,high\n")
+    done = forecast("validate", tmp_path / "bad.yaml", folder, code=1)
+    for words in ("unknown key 'poling' (did you mean 'pooling'?)", "error_sd", "events.csv row 175", "did you mean 'search'?"):
+        assert words in done.stderr
+    done = forecast("run", "--priors", tmp_path / "bad.yaml", "--out", tmp_path / "out", code=1)
+    assert "poling" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--dras", "5"], "--dras"),
+        (["run", "--draws", "0"], "draws"),
+        (["run", "--origin", "2026-02-30"], "2026-02-30"),
+        (["run", "--origin", "2020-01-01"], "choose a later origin"),
+        (["show", "nowhere"], "holds no forecast"),
+        (["validate", "nowhere.yaml"], "nowhere.yaml"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_bad_input_exits_with_one(arguments, words, tmp_path):
+    assert words in forecast(*arguments, cwd=tmp_path, code=1).stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_draws_exit_with_two(tmp_path):
+    done = forecast("run", "--draws", "20", "--tune", "50", "--chains", "2", "--out", tmp_path / "out", code=2)
+    assert "not converged" in done.stderr
+    assert "--draws" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_forecast_of_the_printed_seed_can_be_made_again(packaged_folder):
+    assert json.loads((packaged_folder / "manifest.json").read_text())["seed"] == 20260203
