@@ -22,14 +22,18 @@ app = typer.Typer(
 
 BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 1, 2, 130
 PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file (default: the packaged one on X).")]
-RecordOption = Annotated[Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")]
+RecordOption = Annotated[
+    Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
+]
 
 
 @app.command()
 def run(
     priors: PriorsOption = None,
     record: RecordOption = None,
-    origin: Annotated[str | None, typer.Option(help="Origin date, YYYY-MM-DD: what was public by its end counts.")] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="Origin date, YYYY-MM-DD: what was public by its end counts.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<origin>).")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=1, help="Tuning steps per chain.")] = 600,

@@ -8,6 +8,7 @@ below and 10 % above, which nobody means who writes "from 1 to 50".
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,6 @@ def conditional_probabilities(cumulative: list[float]) -> list[float]:
     ``Q_1 = P_1`` and ``Q_k = (P_k - P_{k-1}) / (1 - P_{k-1})``. Raises ``ValueError`` if they do not rise.
     """
     values = [0.0, *cumulative]
-    if any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
         raise ValueError(f"cumulative probabilities must rise with the horizon, got {cumulative}")
-    return [(later - earlier) / (1 - earlier) for earlier, later in zip(values, values[1:], strict=False)]
+    return [(later - earlier) / (1 - earlier) for earlier, later in itertools.pairwise(values)]

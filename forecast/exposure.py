@@ -1,14 +1,8 @@
 """From a record to what its likelihood needs: months at risk and events, by proceeding, family, phase and stage.
 
-Hazards are step functions of phase (months since ``opened_on``) and stage (before findings, after findings, after
-a first decision, as they stood at the start of the day), so months at risk and counts per *cell* are sufficient::
-
-    cell = phase * len(STAGES) + stage                                   9 cells
-
-A proceeding is observed from its first sourced event on or after ``opened_on``. That event, and all others of that
-day, carry no likelihood: they are why the case is in the record. One whose first known step is its decision says
-nothing about hazards. What is known of the focal matter at the brief's date ``as_of`` is its *history*, a reference
-matter like the others; what became public afterwards is *news*, which the brief's statements speak about.
+``courses`` says when a proceeding is at risk. What is known of the focal matter at the brief's date ``as_of`` is its
+*history*, a reference matter like the others; what became public afterwards is *news*, of which the brief's
+statements speak.
 """
 
 from __future__ import annotations
@@ -20,22 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecast.courses import CELLS, FAMILY_INDEX, Course, age_at, course, cut, months_in
 from forecast.files import InputError, Problem
-from forecast.record import Record
+from forecast.record import Record, public_ids
 from forecast.specification import Specification
-from forecast.vocabulary import (
-    AUTHORITY_CLASSES,
-    CLOSING_FAMILIES,
-    DAYS_PER_MONTH,
-    DECISION_FAMILIES,
-    FAMILIES,
-    PHASE_STARTS,
-    STAGES,
-    family_of,
-)
-
-CELLS = len(PHASE_STARTS) * len(STAGES)
-_FAMILY = {family: index for index, family in enumerate(FAMILIES)}
+from forecast.vocabulary import AUTHORITY_CLASSES, DAYS_PER_MONTH, FAMILIES
 
 
 class Group(NamedTuple):
@@ -105,31 +88,6 @@ class Exposure:
         return (self.origin - self.as_of).days / DAYS_PER_MONTH
 
 
-class Segment(NamedTuple):
-    """A stretch of time in one phase and stage; ``start`` and ``end`` in months since the proceeding opened."""
-
-    start: float
-    end: float
-    cell: int
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a record knows of one proceeding: when it was at risk, in which cell, and what happened in it."""
-
-    opened_on: pd.Timestamp
-    segments: tuple[Segment, ...]
-    events: tuple[tuple[str, float, int, int], ...]
-    """(event_id, months since opening, family index, cell) of each event that carries likelihood."""
-    is_open: bool
-    stage: int
-
-
-def phase_of(age: np.ndarray | float) -> np.ndarray:
-    """Return the phase index at ``age`` months since opening; a boundary belongs to the phase that it ends."""
-    return np.maximum(np.searchsorted(PHASE_STARTS, age, side="left") - 1, 0)
-
-
 def build_exposure(
     record: Record, specification: Specification, origin: date, providers: tuple[str, ...] = ()
 ) -> Exposure:
@@ -140,9 +98,9 @@ def build_exposure(
     probabilities about a matter with no open proceeding at ``as_of``.
     """
     as_of = specification.as_of
-    known = record.as_of(origin)
+    known = record.as_of(origin).in_force()
     inside = origin >= as_of
-    before = known.as_of(as_of) if inside else known
+    before = record.as_of(as_of).in_force() if inside else known
     table = _ordered(known.proceedings, specification.matter, origin)
     courses = {case: course(known, case, origin) for case in table["case_id"]}
     history = {case: course(before, case, as_of) for case in before.proceedings["case_id"]} if inside else courses
@@ -156,8 +114,8 @@ def build_exposure(
         for row, case in enumerate(past)
         for _, _, family, cell in (past[case].events if past[case] else ())
     ]
-    months = np.array([_months(past[case].segments if past[case] else ()) for case in past])
-    news = _News(focal, courses, history, groups, as_of, origin) if inside else None
+    months = np.array([months_in(past[case].segments if past[case] else ()) for case in past])
+    news = _News(focal, courses, history, public_ids(record, as_of), groups, as_of) if inside else None
     return Exposure(
         origin=origin,
         as_of=as_of,
@@ -172,67 +130,12 @@ def build_exposure(
         row_provider=np.array([providers.index(p) for p in table["provider_group"]]),
         months=months,
         **_columns(events, ("event_row", "event_family", "event_cell")),
-        group_family=np.array([_FAMILY[g.family] for g in groups], dtype=np.int64),
+        group_family=np.array([FAMILY_INDEX[g.family] for g in groups], dtype=np.int64),
         **(news.arrays() if news else _no_news(len(focal), len(groups))),
-        is_open=np.array([courses[case].is_open for case in courses]),
+        is_open=np.array([courses[case].is_open and courses[case].is_observed for case in courses]),
         stage=np.array([courses[case].stage for case in courses]),
-        age=np.array([_age(courses[case].opened_on, origin) for case in courses]),
+        age=np.array([age_at(courses[case].opened_on, origin) for case in courses]),
     )
-
-
-def course(record: Record, case: str, until: date) -> Course:
-    """Return the course of one proceeding, from its first sourced event to its closing or to the end of ``until``."""
-    row = record.proceedings.loc[record.proceedings["case_id"] == case].iloc[0]
-    log = record.events.loc[record.events["case_id"] == case].sort_values(["date", "event_id"])
-    log = log.loc[(log["date"] >= row["opened_on"]) & (log["date"] <= pd.Timestamp(until))]
-    entered = log["date"].min()
-    closed = row["closed_on"]
-    end = pd.Timestamp(until) if pd.isna(closed) else min(closed, pd.Timestamp(until))
-    age_end = _age(row["opened_on"], end)
-    stage, start, segments, events = 0, _age(row["opened_on"], entered), [], []
-    decided_at_entry = False
-    for day, same_day in log.groupby("date", sort=True):
-        age = _age(row["opened_on"], day)
-        families = [family_of(t, s) for t, s in zip(same_day["type"], same_day["scope"], strict=True)]
-        if day == entered:
-            decided_at_entry = any(f in CLOSING_FAMILIES for f in families)
-        elif age <= age_end:
-            segments += _cut(start, age, stage)
-            cell = int(phase_of(age)) * len(STAGES) + stage
-            named = zip(same_day["event_id"], families, strict=True)
-            events += [(event_id, age, _FAMILY[f], cell) for event_id, f in named if f]
-            start = age
-        stage = max([stage, *(_stage_after(f) for f in families if f)])
-    segments += _cut(start, age_end, stage)
-    if decided_at_entry:
-        segments, events = [], []
-    return Course(row["opened_on"], tuple(segments), tuple(events), bool(pd.isna(closed)), stage)
-
-
-def _stage_after(family: str) -> int:
-    return 2 if family in DECISION_FAMILIES else int(family == "findings")
-
-
-def _cut(start: float, end: float, stage: int) -> list[Segment]:
-    """Split a stretch in one stage at the phase boundaries."""
-    edges = [start, *(p for p in PHASE_STARTS[1:] if start < p < end), end]
-    return [
-        Segment(a, b, int(phase_of(b)) * len(STAGES) + stage)
-        for a, b in zip(edges, edges[1:], strict=False)
-        if b > a
-    ]
-
-
-def _months(segments: tuple[Segment, ...], after: float = -np.inf, until: float = np.inf) -> np.ndarray:
-    """Months per cell of the parts of ``segments`` that lie in ``(after, until]`` (months since opening)."""
-    months = np.zeros(CELLS)
-    for segment in segments:
-        months[segment.cell] += max(0.0, min(segment.end, until) - max(segment.start, after))
-    return months
-
-
-def _age(opened_on: pd.Timestamp, day: date | pd.Timestamp) -> float:
-    return (pd.Timestamp(day) - opened_on).days / DAYS_PER_MONTH
 
 
 def _ordered(proceedings: pd.DataFrame, matter: str, origin: date) -> pd.DataFrame:
@@ -275,9 +178,9 @@ class _News:
     focal: tuple[str, ...]
     courses: dict[str, Course]
     history: dict[str, Course]
+    public: frozenset[str]
     groups: tuple[Group, ...]
     as_of: date
-    origin: date
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the news fields of ``Exposure``; times below are months since ``as_of``."""
@@ -289,15 +192,17 @@ class _News:
         out = _no_news(len(self.focal), len(self.groups))
         stated = {g.family for g in self.groups}
         for row, case in enumerate(self.focal):
-            shift = _age(self.courses[case].opened_on, self.as_of)
+            shift = age_at(self.courses[case].opened_on, self.as_of)
             segments = self.courses[case].segments
-            for family, index in _FAMILY.items():
+            for family, index in FAMILY_INDEX.items():
                 begin = first[index] if family in stated else 0.0
-                out["news_months"][row, index] = _months(segments, shift + max(begin, 0.0))
+                out["news_months"][row, index] = months_in(segments, shift + max(begin, 0.0))
+                if case not in self.history:  # older than the brief, but unknown to it
+                    out["news_months"][row, index] += months_in(segments, until=shift)
             for g, group in enumerate(self.groups):
                 last = group.end if g + 1 < len(self.groups) and self.groups[g + 1].interval else np.inf
-                until = min(last, first[_FAMILY[group.family]])
-                out["first_months"][row, g] = _months(segments, shift + group.start, shift + until)
+                until = min(last, first[FAMILY_INDEX[group.family]])
+                out["first_months"][row, g] = months_in(segments, shift + group.start, shift + until)
                 out["stated_months"][row, g] = self._as_stated(case, shift, group)
         if self.groups and not out["stated_months"].sum(axis=(0, 2)).all():
             raise InputError(Problem("record", f"no proceeding of the matter is open on {self.as_of} (as_of)"))
@@ -318,21 +223,20 @@ class _News:
         """Every event that was not public at ``as_of``: (family, months since ``as_of``, row, cell), in order."""
         events = []
         for row, case in enumerate(self.focal):
-            seen = {event_id for event_id, *_ in self.history[case].events} if case in self.history else set()
-            shift = _age(self.courses[case].opened_on, self.as_of)
+            shift = age_at(self.courses[case].opened_on, self.as_of)
             events += [
                 (family, age - shift, row, cell)
                 for event_id, age, family, cell in self.courses[case].events
-                if event_id not in seen
+                if event_id not in self.public
             ]
         return sorted(events)
 
     def _as_stated(self, case: str, shift: float, group: Group) -> np.ndarray:
         past = self.history.get(case)
-        if past is None or not past.is_open:
+        if past is None or not past.is_open or not past.is_observed:
             return np.zeros(CELLS)
-        frozen = tuple(_cut(shift + group.start, shift + group.end, past.stage))
-        return _months(frozen)
+        frozen = tuple(cut(shift + group.start, shift + group.end, past.stage))
+        return months_in(frozen)
 
     def _group(self, family: str, when: float) -> int:
         own = [g for g, group in enumerate(self.groups) if group.family == family]

@@ -15,16 +15,14 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import whole_folder
-from forecast.folders import FORMAT, TABLES, check_folder, read_json, read_tables, refuse_foreign, seal, write_json
+from forecast.folders import FORMAT, check_folder, read_json, read_tables, refuse_foreign, seal, write_json
 from forecast.inference import (
     Compiled,
     Evidence,
-    NotConvergedError,
     Posterior,
     Settings,
     gather,
     prior_draws,
-    to_tree,
 )
 from forecast.outcomes import imagine, outside_weights
 from forecast.record import Record, as_day, load_record, save_record
@@ -38,6 +36,7 @@ from forecast.summaries import (
     summary_table,
     targets,
 )
+from forecast.trees import to_tree
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")

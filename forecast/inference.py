@@ -1,26 +1,24 @@
-"""Compile once, sample, diagnose, and keep what was done: posterior, prior and provenance in one tree."""
+"""Gather the evidence, compile once, sample, diagnose."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from forecast.conjugate import draw_conjugate
 from forecast.exposure import Exposure, build_exposure
 from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_users
 from forecast.observations import Observations, observe
-from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, log_prior, parameters
+from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
 from forecast.record import Record
 from forecast.specification import Specification
-from forecast.vocabulary import SCENARIOS
 
 MAX_R_HAT, MIN_ESS = 1.01, 400
 
@@ -58,9 +56,7 @@ class Evidence:
         return coordinates(self.exposure, self.observations)
 
 
-def gather(
-    specification: Specification, record: Record, origin: date, wider: Record | None = None
-) -> Evidence:
+def gather(specification: Specification, record: Record, origin: date, wider: Record | None = None) -> Evidence:
     """Return the evidence public by the end of ``origin``; ``wider`` fixes the coordinates for several origins."""
     providers = tuple(wider.proceedings["provider_group"]) if wider else ()
     return Evidence(
@@ -186,7 +182,16 @@ class Compiled:
         )
         names = parameters(evidence.specification, evidence.coords)
         raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
-        kept = ("diverging", "n_steps", "depth", "maxdepth_reached", "energy", "logp", "step_size", "mean_tree_accept")
+        kept = (
+            "diverging",
+            "n_steps",
+            "depth",
+            "maxdepth_reached",
+            "energy",
+            "logp",
+            "step_size",
+            "mean_tree_accept",
+        )
         rng = np.random.default_rng([settings.seed, 1])
         n = settings.chains * settings.draws
         exact = draw_conjugate(evidence.specification, evidence.observations, n, rng)
@@ -241,109 +246,3 @@ def prior_draws(evidence: Evidence, n: int, seed: int) -> Draws:
     rng = np.random.default_rng([seed, 2])
     table = parameters(evidence.specification, evidence.coords)
     return Draws(evidence, {**draw_prior(table, n, rng), **draw_conjugate(evidence.specification, None, n, rng)})
-
-
-EFFECT_DIMS = {
-    "phase": ("family", "later_phase"),
-    "stage": ("family", "later_stage"),
-    "authority": ("authority_class", "family"),
-    "pace": ("provider",),
-    "loading": ("family",),
-    "severity": ("scenario",),
-    "shape": (),
-    "weight": ("scenario",),
-    "stated_probability": ("statement", "scenario"),
-    "attrition": ("scenario",),
-    "drift": ("service",),
-    "instrument_effect": ("instrument",),
-}
-EXACT_DIMS = {
-    "appeal_probability": (),
-    "closing_probability": (),
-    "ruling_rate": ("ruling_phase",),
-    "ruling_outcome": ("ruling",),
-    "kept": ("moment",),
-    "bare_size": ("moment",),
-}
-
-
-def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
-    """Return posterior, prior, sampler statistics, data and pointwise densities as one tree; provenance on the root."""
-    evidence, s = posterior.evidence, posterior.settings
-    table = parameters(evidence.specification, evidence.coords)
-    densities = log_prior(posterior.raw, table)
-    draws = posterior.draws
-    pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
-    shape = (s.chains, s.draws)
-    groups = {
-        "posterior": _named(draws, shape),
-        "prior": _named(prior_draws(evidence, s.chains * s.draws, s.seed), shape),
-        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
-        "log_likelihood": xr.Dataset(
-            {"matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1))},
-            coords={"matter": list(evidence.exposure.matters)},
-        ),
-        "log_prior": xr.Dataset(
-            {k: (("chain", "draw", *table[k].dims), v) for k, v in densities.items()}, coords=_coords(evidence)
-        ),
-        "constant_data": _constant_data(evidence),
-    }
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = {**attributes, **{f"settings_{k}": v for k, v in asdict(s).items() if k != "progress"}}
-    return tree
-
-
-def _coords(evidence: Evidence) -> dict[str, list[str]]:
-    return {k: list(v) for k, v in evidence.coords.items()}
-
-
-def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
-    """Label draws; effects are stored under their own names beside the parameters that make them."""
-    evidence, flat, derived = draws.evidence, draws.flat, draws.effects
-    table = parameters(evidence.specification, evidence.coords)
-    shown = {
-        **derived,
-        "weight": np.exp(derived["log_weight"]),
-        "stated_probability": -np.expm1(-derived["stated"]),
-        "instrument_effect": derived["instrument"],
-    }
-    dims = {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}
-    values = {**{k: flat[k] for k in (*table, *EXACT_DIMS)}, **{k: shown[k] for k in EFFECT_DIMS}}
-    coords = {
-        **_coords(evidence),
-        "ruling": ["upheld", "reduced", "annulled"],
-        "ruling_phase": ["0-12", "12-36", "36+"],
-        "moment": ["mean", "sd"],
-    }
-    return xr.Dataset(
-        {k: (("chain", "draw", *dims[k]), v.reshape(*shape, *v.shape[1:])) for k, v in values.items()},
-        coords={k: v for k, v in coords.items() if any(k in dims[name] for name in values)},
-    )
-
-
-def _constant_data(evidence: Evidence) -> xr.Dataset:
-    x, o = evidence.exposure, evidence.observations
-    cell = [f"{p} {s}" for p in ("0-6", "6-24", "24+") for s in ("before", "after_findings", "after_decision")]
-    case = ("case",)
-    return xr.Dataset(
-        {
-            "months": (("case", "cell"), x.months),
-            "case_matter": (case, np.array(x.matters)[x.row_matter]),
-            "case_open": (case, x.is_open),
-            "event_case": (("event",), np.array(x.cases)[x.event_row]),
-            "event_family": (("event",), np.array(evidence.coords["family"])[x.event_family]),
-            "event_cell": (("event",), np.array(cell)[x.event_cell]),
-            "size_logit": (("size",), o.size),
-            "size_instrument": (("size",), np.array(o.instruments)[o.size_instrument] if o.instruments else o.size),
-            "users": (("user_change", "user_column"), o.users),
-            "opening_count": (("opening_provider", "opening_state"), o.opening_count),
-            "opening_months": (("opening_provider", "opening_state"), o.opening_months),
-        },
-        coords={
-            "case": list(x.cases),
-            "cell": cell,
-            "opening_provider": list(o.opening_providers),
-            "opening_state": ["usual", "raised"],
-            "scenario": list(SCENARIOS),
-        },
-    )

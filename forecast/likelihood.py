@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -35,9 +36,7 @@ def base_hazards(draws: Draws) -> np.ndarray:
 
 def row_effects(draws: Draws, exposure: Exposure) -> np.ndarray:
     """Return ``exp(authority + pace)`` of every proceeding, shape draw, row, family."""
-    return np.exp(
-        draws["authority"][:, exposure.row_class, :] + draws["pace"][:, exposure.row_provider, None]
-    )
+    return np.exp(draws["authority"][:, exposure.row_class, :] + draws["pace"][:, exposure.row_provider, None])
 
 
 def tilts(draws: Draws) -> np.ndarray:
@@ -77,54 +76,63 @@ def matter_likelihood(draws: Draws, exposure: Exposure, other: np.ndarray | floa
     ``other`` (draw, scenario) is further log-likelihood of the focal matter's news: sizes of fines, user counts.
     """
     x = exposure
-    base, effect, tilt, severity = base_hazards(draws), row_effects(draws, x), tilts(draws), draws["severity"]
-    shape = draws["shape"][:, None, None]
-    n_matters = len(x.matters)
-    belongs = np.equal.outer(np.arange(n_matters), x.row_matter).astype(float)
-
-    log_hazard = np.log(base[:, x.event_family, x.event_cell] * effect[:, x.event_row, x.event_family])
+    base, effect, tilt = base_hazards(draws), row_effects(draws, x), tilts(draws)
+    belongs = np.equal.outer(np.arange(len(x.matters)), x.row_matter).astype(float)
     of_matter = belongs[:, x.event_row].T
-    free = log_hazard @ of_matter
-    loaded = draws["loading"][:, x.event_family] @ of_matter
-    count = of_matter.sum(axis=0)
+    log_hazard = np.log(base[:, x.event_family, x.event_cell] * effect[:, x.event_row, x.event_family])
     at_risk = np.einsum("rc,dec->dre", x.months, base, optimize=True) * effect
+    count = of_matter.sum(axis=0)
     hazard = np.einsum("mr,dre,des->dms", belongs, at_risk, tilt, optimize=True)
-    power = shape + count[:, None]
+    shape = draws["shape"][:, None, None]
     history = (
-        free[:, :, None]
-        + loaded[:, :, None] * severity[:, None, :]
-        + gammaln(power)
-        - gammaln(shape)
-        + shape * np.log(shape)
-        - power * np.log(shape + hazard)
-    )
-
-    focal = effect[:, : x.n_focal]
-    log_news = np.log(base[:, x.news_family, x.news_cell] * focal[:, x.news_row, x.news_family])
-    first = x.news_group >= 0
-    after = np.einsum("fec,dec,dfe->de", x.news_months, base, focal, optimize=True)
-    news_hazard = np.einsum("de,des->ds", after, tilt)
-    new_count = float((~first).sum())
-    frailty = _frailty_news(shape[:, 0], count[0], hazard[:, 0], new_count, news_hazard)
-    new_loaded = draws["loading"][:, x.news_family[~first]].sum(axis=1)
-    news = log_news.sum(axis=1)[:, None] + new_loaded[:, None] * severity + frailty + other
-    began = after
-    if x.inside and x.groups:
-        ahead, multiplier = first_hazards(draws, x, base, focal)
-        came = np.bincount(x.news_group[first], minlength=len(x.groups)).astype(float)
-        news = news + np.einsum("g,dgs->ds", came, np.log(multiplier)) - np.einsum("dgs,dg->ds", multiplier, ahead)
-        began = after + np.einsum("dg,ge->de", ahead, np.eye(len(FAMILIES))[x.group_family])
-    outside_hazard = np.einsum("de,des->ds", began, tilt)
-    all_count = float(len(x.news_row))
-    all_loaded = draws["loading"][:, x.news_family].sum(axis=1)
-    outside = (
-        log_news.sum(axis=1)[:, None]
-        + all_loaded[:, None] * severity
-        + _frailty_news(shape[:, 0], count[0], hazard[:, 0], all_count, outside_hazard)
+        (log_hazard @ of_matter)[..., None]
+        + (draws["loading"][:, x.event_family] @ of_matter)[..., None] * draws["severity"][:, None, :]
+        + _frailty(shape, 0.0, 0.0, count[:, None], hazard)
     )
     return MatterLikelihood(
-        history, news, outside, hazard, count, news_hazard, new_count, outside_hazard, all_count
+        history=history,
+        hazard=hazard,
+        count=count,
+        **_news(draws, x, base, effect, tilt, count[0], hazard[:, 0], other),
     )
+
+
+def _news(
+    draws: Draws,
+    x: Exposure,
+    base: np.ndarray,
+    effect: np.ndarray,
+    tilt: np.ndarray,
+    count: float,
+    hazard: np.ndarray,
+    other: np.ndarray | float,
+) -> dict[str, Any]:
+    """The focal matter after ``as_of``, given ``count`` events and integrated ``hazard`` of its history."""
+    focal, shape = effect[:, : x.n_focal], draws["shape"][:, None]
+    log_hazard = np.log(base[:, x.news_family, x.news_cell] * focal[:, x.news_row, x.news_family])
+    free = log_hazard.sum(axis=1)[:, None]
+    ordinary = x.news_group < 0
+    loaded, ordinary_loaded = (
+        draws["loading"][:, families].sum(axis=1)[:, None] * draws["severity"]
+        for families in (x.news_family, x.news_family[ordinary])
+    )
+    after = np.einsum("fec,dec,dfe->de", x.news_months, base, focal, optimize=True)
+    begun, stated = after, np.zeros(1)
+    if x.inside and x.groups:
+        lived, multiplier = first_hazards(draws, x, base, focal)
+        came = np.bincount(x.news_group[~ordinary], minlength=len(x.groups)).astype(float)
+        stated = np.einsum("g,dgs->ds", came, np.log(multiplier)) - np.einsum("dgs,dg->ds", multiplier, lived)
+        begun = after + lived @ np.eye(len(FAMILIES))[x.group_family]
+    inside, outside = (np.einsum("de,des->ds", h, tilt) for h in (after, begun))
+    n_inside, n_outside = float(ordinary.sum()), float(len(x.news_row))
+    return {
+        "news": free + ordinary_loaded + _frailty(shape, count, hazard, n_inside, inside) + stated + other,
+        "news_outside": free + loaded + _frailty(shape, count, hazard, n_outside, outside),
+        "news_hazard": inside,
+        "news_count": n_inside,
+        "news_outside_hazard": outside,
+        "news_outside_count": n_outside,
+    }
 
 
 def first_hazards(
@@ -170,14 +178,18 @@ def new_users(flat: Draws, effect: Draws, observations: Observations) -> np.ndar
     return student.logpdf(change[:, None], 4.0, drift[..., None] + felt, noise[..., None]).sum(axis=1)
 
 
-def _frailty_news(
-    shape: np.ndarray, count: float, hazard: np.ndarray, new_count: float, new_hazard: np.ndarray
+def _frailty(
+    shape: np.ndarray,
+    count: np.ndarray | float,
+    hazard: np.ndarray | float,
+    more: np.ndarray | float,
+    lived: np.ndarray,
 ) -> np.ndarray:
-    """``log E[f^n exp(-f H)]`` over ``f ~ Gamma(shape + count, shape + hazard)``: the gamma frailty after history."""
+    """``log E[f^n exp(-f H)]`` over ``f ~ Gamma(shape + count, shape + hazard)``, with n = ``more`` and H = ``lived``."""
     power = shape + count
     return (
-        gammaln(power + new_count)
+        gammaln(power + more)
         - gammaln(power)
         + power * np.log(shape + hazard)
-        - (power + new_count) * np.log(shape + hazard + new_hazard)
+        - (power + more) * np.log(shape + hazard + lived)
     )

@@ -58,7 +58,9 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
     marginal = kernel.marginal_packed
 
     @njit
-    def matter_log_likelihood(log_rate, phase, stage, authority, pace, loading, severity, shape, w, stated, other, data):
+    def matter_log_likelihood(
+        log_rate, phase, stage, authority, pace, loading, severity, shape, w, stated, other, data
+    ):
         value, a, b, c, d, e, f, g, h, i, j, k = marginal(
             log_rate, phase, stage, authority, pace, loading, severity, shape.item(), w, stated, other, data
         )
@@ -112,10 +114,7 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
     with pm.Model(coords=coords) as model:
         (vector,) = (pm.Data(k, v) for k, v in model_data(fixed, exposure, observations).items())
         data, matters_data = _unpack(vector)
-        raw = {
-            name: pm.Normal(name, p.loc, p.scale, dims=p.dims)
-            for name, p in parameters(spec, coords).items()
-        }
+        raw = {name: pm.Normal(name, p.loc, p.scale, dims=p.dims) for name, p in parameters(spec, coords).items()}
         e = effects(raw, fixed, pt)
 
         # Users: log changes drift with the service and leap with heavy-tailed noise; the focal series' news also

@@ -5,22 +5,21 @@ Everything is reduced to sufficient statistics or to short vectors, as public by
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
+from scipy.special import logit, ndtri
 
-from forecast.record import Record
+from forecast.record import Record, public_ids
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
-RULING_PHASES = (0.0, 12.0, 36.0)
-"""Months since the decision at which the rate of rulings may step."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Observations:
     series: log change, months between mid-periods, index of the service, accrual of the focal impact at both ends,
     and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
     by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
-    after the origin. ``new_fine_*``: amounts and ceilings (share of
+    after the origin (-1: it is no longer designated). ``new_fine_*``: amounts and ceilings (share of
     turnover) of focal fines after ``as_of``; ``new_order_scopes``: scopes of orders after it;
     ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
@@ -63,15 +62,13 @@ class Observations:
     unappealed_fines: tuple[float, ...]
 
 
-def observe(
-    record: Record, specification: Specification, origin: date, wider: Record | None = None
-) -> Observations:
+def observe(record: Record, specification: Specification, origin: date, wider: Record | None = None) -> Observations:
     """Return what is public by the end of ``origin``.
 
     ``wider`` is a record whose instruments and services fix the coordinates, so that one compiled model serves many
     origins; nothing else of it is used.
     """
-    known = record.as_of(origin)
+    known = record.as_of(origin).in_force()
     focal_cases = set(known.proceedings.loc[known.proceedings["matter_id"] == specification.matter, "case_id"])
     coordinates = wider or known
     instruments = tuple(sorted({instrument(i) for i in coordinates.fines["instrument"]}))
@@ -80,12 +77,12 @@ def observe(
         instruments=instruments,
         services=services,
         **_sizes(known, focal_cases, instruments),
-        **_appeals(known, origin),
+        **_appeals(known, specification, origin),
         closed=_closings(known),
         **_users(known, specification, services),
         **_turnover(known, specification),
         **_openings(known, specification, origin),
-        **_new_fines(known, specification, focal_cases),
+        **_new_fines(known, specification, focal_cases, public_ids(record, specification.as_of)),
         unappealed_fines=_unappealed(known, focal_cases, origin),
     )
 
@@ -99,7 +96,9 @@ def ceiling(record: Record, instrument_name: str, jurisdiction: str) -> float | 
     """Return the statutory ceiling as a share of worldwide turnover, or ``None`` where the record states none."""
     caps = record.caps
     for place in (jurisdiction, "any"):
-        found = caps.loc[(caps["instrument"] == instrument_name) & (caps["jurisdiction"] == place), "legal_cap_fraction"]
+        found = caps.loc[
+            (caps["instrument"] == instrument_name) & (caps["jurisdiction"] == place), "legal_cap_fraction"
+        ]
         if len(found):
             value = float(found.iloc[0])
             return None if np.isnan(value) else value
@@ -113,8 +112,9 @@ def latest_turnover(record: Record, group: str) -> pd.Series | None:
 
 
 def log_sd(row: pd.Series) -> float:
-    """Return the sd of log turnover that a low and a high figure state, read as a 90 % interval."""
-    return float(np.log(row["turnover_high_eur"] / row["turnover_low_eur"]) / (2 * 1.6448536269514722))
+    """Return the sd of log turnover that a low and a high figure state, read as a 90 % interval; 0 without them."""
+    low, high = row["turnover_low_eur"], row["turnover_high_eur"]
+    return float(np.log(high / low) / (2 * ndtri(0.95))) if low > 0 and high > 0 else 0.0
 
 
 def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -126,14 +126,12 @@ def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -
     share = capped["amount_eur"] / (capped["legal_cap_fraction"] * capped["turnover_eur"])
     return {
         "size": logit(share.clip(upper=1 - 1e-6).to_numpy(float)),
-        "size_instrument": np.array(
-            [instruments.index(instrument(i)) for i in capped["instrument"]], dtype=np.int64
-        ),
+        "size_instrument": np.array([instruments.index(instrument(i)) for i in capped["instrument"]], dtype=np.int64),
         "bare_size": np.log((bare["amount_eur"] / bare["turnover_eur"]).to_numpy(float)),
     }
 
 
-def _appeals(known: Record, origin: date) -> dict[str, Any]:
+def _appeals(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
     fines = known.fines.loc[known.fines["amount_eur"] > 0]
     outcome = fines["outcome"]
     appealed, final = int(outcome.isin(APPEALED).sum()), int((outcome == "final").sum())
@@ -142,16 +140,17 @@ def _appeals(known: Record, origin: date) -> dict[str, Any]:
     until = [*(ruled["outcome_on"]), *[pd.Timestamp(origin)] * len(pending)]
     since = [*(ruled["decided_on"]), *(pending["decided_on"])]
     waits = np.array([(b - a).days / DAYS_PER_MONTH for a, b in zip(since, until, strict=True)])
-    edges = [*RULING_PHASES, np.inf]
-    spans = [(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    edges = [*(phase.from_months for phase in specification.appeals.ruling_rate), np.inf]
+    spans = [(low, high) for low, high in itertools.pairwise(edges)]
     ended = waits[: len(ruled)]
     reduced = fines.loc[outcome == "reduced"]
+    kept = (reduced["amount_after_eur"] / reduced["amount_eur"]).to_numpy(float)
     return {
         "appealed": (appealed, appealed + final),
         "outcomes": np.array([int((outcome == ruling).sum()) for ruling in RULINGS]),
         "rulings": np.array([int(((ended > low) & (ended <= high)).sum()) for low, high in spans]),
         "ruling_months": np.array([np.clip(waits - low, 0, high - low).sum() for low, high in spans]),
-        "kept": logit((reduced["amount_after_eur"] / reduced["amount_eur"]).to_numpy(float)),
+        "kept": logit(kept[(kept > 0) & (kept < 1)]),
     }
 
 
@@ -170,7 +169,9 @@ def _series(known: Record, specification: Specification) -> pd.DataFrame:
 
     Parts and totals of one service's users move together; the focal drift must not be counted twice.
     """
-    users = known.users.assign(middle=known.users["period_start"] + (known.users["period_end"] - known.users["period_start"]) / 2)
+    users = known.users.assign(
+        middle=known.users["period_start"] + (known.users["period_end"] - known.users["period_start"]) / 2
+    )
     if specification.users is not None:
         base = specification.users.series
         focal = set(users.loc[users["series_id"] == base, "service"])
@@ -192,7 +193,7 @@ def _users(known: Record, specification: Specification, services: tuple[str, ...
             months = (middles[i] - middles[i - 1]).days / DAYS_PER_MONTH
             is_news = series == base and published[i] > as_of
             ends = [max((t - as_of).days / DAYS_PER_MONTH, 0.0) for t in middles[i - 1 : i + 1]]
-            felt = [accrual(t, half_life) if is_news else 0.0 for t in ends]
+            felt = [accrual(t, half_life) if is_news and specification.impacts else 0.0 for t in ends]
             if months > 0:
                 change = float(np.log(counts[i] / counts[i - 1]))
                 table.append((change, months, service, *felt, float(is_news)))
@@ -221,19 +222,21 @@ def _turnover(known: Record, specification: Specification) -> dict[str, np.ndarr
 def _openings(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
     """Months at risk and openings in the EU per designated provider, usual and within a year of an escalation."""
     services = known.designated_services
-    since = services.groupby("provider_group")["designated_on"].min() if len(services) else pd.Series(dtype="object")
+    since = services.groupby("provider_group")["designated_on"].min()
+    until = services["ended_on"].fillna(pd.Timestamp(origin)).groupby(services["provider_group"]).max()
     providers = tuple(sorted(since.index))
     counts, months = np.zeros((len(providers), 2)), np.zeros((len(providers), 2))
-    left = np.zeros(len(providers))
+    left = np.full(len(providers), -1.0)
     openings = eu_openings(known)
     raising = raising_days(known, specification)
     width = pd.Timedelta(days=specification.openings.raised_months.value * DAYS_PER_MONTH)
     for i, provider in enumerate(providers):
-        start, end = since[provider], pd.Timestamp(origin)
-        days = [d for d in raising.get(provider, [])]
+        start, end = since[provider], min(until[provider], pd.Timestamp(origin))
+        days = list(raising.get(provider, []))
         raised = _union_months(days, width, start, end)
         months[i] = (end - start).days / DAYS_PER_MONTH - raised, raised
-        left[i] = max([0.0, *((d + width - end) / pd.Timedelta(days=DAYS_PER_MONTH) for d in days)])
+        if end == pd.Timestamp(origin):  # else no longer designated: its past counts, its future does not
+            left[i] = max([0.0, *((d + width - end) / pd.Timedelta(days=DAYS_PER_MONTH) for d in days)])
         for day in openings.loc[openings["provider_group"] == provider, "date"]:
             if start < day <= end:
                 counts[i, int(any(d < day <= d + width for d in days))] += 1
@@ -246,12 +249,14 @@ def _openings(known: Record, specification: Specification, origin: date) -> dict
 
 
 def eu_openings(known: Record) -> pd.DataFrame:
-    """Return logged openings in the EU; same-day openings of one matter count once (first provider by name)."""
+    """Return logged openings in the EU against designated providers.
+
+    Same-day openings of one matter count once, against the first of its designated providers by name.
+    """
     opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
-    opened = opened.merge(
-        known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id"
-    )
+    opened = opened.merge(known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id")
     opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
+    opened = opened.loc[opened["provider_group"].isin(known.designated_services["provider_group"])]
     return opened.sort_values(["date", "matter_id", "provider_group"]).drop_duplicates(["matter_id", "date"])
 
 
@@ -273,8 +278,9 @@ def _union_months(days: list[pd.Timestamp], width: pd.Timedelta, start: pd.Times
     return total
 
 
-def _new_fines(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, Any]:
-    before = set(known.as_of(specification.as_of).events["event_id"])
+def _new_fines(
+    known: Record, specification: Specification, focal_cases: set[str], before: frozenset[str]
+) -> dict[str, Any]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
     orders = events.loc[[family_of(t, s) == "order" for t, s in zip(events["type"], events["scope"], strict=True)]]
     events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]

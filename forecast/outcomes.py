@@ -12,14 +12,15 @@ from functools import cached_property
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import norm
 
 from forecast.elicitation import logitnormal_from_range, lognormal_from_range
 from forecast.inference import Draws
 from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
-from forecast.observations import RULING_PHASES, accrual
+from forecast.observations import accrual
+from forecast.openings import designated_index, opening_rates, other_openings
 from forecast.paths import Hazards, Paths, Start, simulate_paths
-from forecast.specification import ByScenario, Number
+from forecast.penalties import appeals, fine_amounts, first_appeal
+from forecast.quantities import ByScenario, Number
 from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
 
 RESOLUTIONS = (*SCENARIOS, "pending")
@@ -127,12 +128,12 @@ def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np
         fine_amount=amount,
         fine_left=appeal["left"],
         fine_ruled=appeal["ruled"],
-        appeal_time=_first_appeal(draws, fine["path"], appeal["filed"], rng),
+        appeal_time=first_appeal(draws, fine["path"], appeal["filed"], rng),
         order_scope=_scopes(spec.orders, scenario[order_path], rng),
         order_path=order_path,
         order_time=paths.time[ordered],
         brownian=np.cumsum(rng.normal(size=(len(draws), len(steps))) * np.sqrt(steps), axis=1),
-        other_openings=_other_openings(draws, rng),
+        other_openings=other_openings(draws, rng),
         advertising=_advertising(draws, rng),
     )
 
@@ -140,9 +141,7 @@ def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np
 def frailties(draws: Draws, scenario: np.ndarray, inside: bool, rng: np.random.Generator) -> np.ndarray:
     """Draw the focal frailty given history, news and scenario: ``Gamma(nu + events, nu + hazard)``."""
     m, rows = draws.matters, np.arange(len(draws))
-    count, hazard = (
-        (m.news_count, m.news_hazard) if inside else (m.news_outside_count, m.news_outside_hazard)
-    )
+    count, hazard = (m.news_count, m.news_hazard) if inside else (m.news_outside_count, m.news_outside_hazard)
     shape = draws.effects["shape"]
     rate = shape + m.hazard[rows, 0, scenario] + hazard[rows, scenario]
     return rng.gamma(shape + m.count[0] + count) / rate
@@ -169,7 +168,7 @@ def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) 
         multiplier=multiplier,
         ends=ends,
         closing=draws.flat["closing_probability"],
-        opening=_opening_rates(draws, _provider(draws), rng),
+        opening=opening_rates(draws, designated_index(draws), rng),
         raising=np.array([f in spec.openings.raised_by for f in FAMILIES]),
         raised_months=spec.openings.raised_months.value,
     )
@@ -177,7 +176,7 @@ def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) 
 
 def focal_start(draws: Draws) -> Start:
     """Return where the focal matter stands at the origin."""
-    x, o, provider = draws.evidence.exposure, draws.evidence.observations, _provider(draws)
+    x, o, provider = draws.evidence.exposure, draws.evidence.observations, designated_index(draws)
     n = x.n_focal
     return Start(
         age=x.age[:n],
@@ -185,46 +184,8 @@ def focal_start(draws: Draws) -> Start:
         is_open=x.is_open[:n],
         happened=x.happened,
         elapsed=x.elapsed,
-        raised_until=float(o.opening_raised_left[provider]) if provider >= 0 else 0.0,
+        raised_until=max(float(o.opening_raised_left[provider]), 0.0) if provider >= 0 else 0.0,
     )
-
-
-def _provider(draws: Draws) -> int:
-    """Index of the focal provider among the designated ones, -1 if it is none of them."""
-    names = draws.evidence.observations.opening_providers
-    group = draws.evidence.specification.provider_group
-    return names.index(group) if group in names else -1
-
-
-def _opening_rates(draws: Draws, provider: int, rng: np.random.Generator) -> np.ndarray:
-    """Rates of new EU proceedings per month, usual and raised: the propensity given the provider's own openings."""
-    o, flat = draws.evidence.observations, draws.flat
-    rate = np.exp(np.stack([flat["log_opening_rate"], flat["log_opening_rate"] + flat["log_raised"]], axis=1))
-    shape = np.exp(flat["log_opening_shape"])
-    count = o.opening_count[provider].sum() if provider >= 0 else 0.0
-    lived = rate @ o.opening_months[provider] if provider >= 0 else 0.0
-    return rate * (rng.gamma(shape + count) / (shape + lived))[:, None]
-
-
-def _other_openings(draws: Draws, rng: np.random.Generator) -> np.ndarray:
-    """Openings in the EU against all other designated providers by each horizon, shape draw, horizon.
-
-    Their own escalations are not simulated: after what is left of a raised year, the rate is raised for the share
-    of time that it was in the past.
-    """
-    o, focal = draws.evidence.observations, _provider(draws)
-    total = np.zeros((len(draws), len(HORIZONS)))
-    often = o.opening_months[:, 1].sum() / max(o.opening_months.sum(), 1e-9)
-    edges = np.array([0.0, *HORIZONS])
-    for provider in range(len(o.opening_providers)):
-        if provider == focal:
-            continue
-        rate = _opening_rates(draws, provider, rng)
-        left = o.opening_raised_left[provider]
-        raised = np.diff(np.minimum(edges, left) + often * np.maximum(edges - left, 0.0))
-        expected = rate[:, :1] * (np.diff(edges) - raised) + rate[:, 1:] * raised
-        total += np.cumsum(rng.poisson(expected), axis=1)
-    return total
 
 
 def _scopes(orders: object, scenario: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -238,83 +199,6 @@ def _scopes(orders: object, scenario: np.ndarray, rng: np.random.Generator) -> n
 def per_scenario(numbers: ByScenario[Number]) -> np.ndarray:
     """Return the values of one number per scenario."""
     return np.array([number.value for _, number in numbers.items()])
-
-
-def fine_amounts(
-    draws: Draws,
-    scenario: np.ndarray,
-    path: np.ndarray,
-    proceeding: np.ndarray,
-    ceilings: np.ndarray,
-    instruments: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Draw the amount of each fine, EUR, never above its ceiling.
-
-    Inside: the brief's range of its scenario. Outside, and in part where ``pooling`` is below 1: the reference class.
-    A logarithmic pool of two normals with weights w and 1 - w is normal with precision ``w / sd_1^2 + (1 - w) / sd_2^2``.
-    """
-    spec, fixed, flat = draws.evidence.specification, draws.evidence.constants, draws.flat
-    ceiling = np.exp(flat["log_turnover"])[path] * ceilings[proceeding]
-    instrument = draws.effects["instrument"]
-    known = instruments[proceeding]
-    own = np.where(known >= 0, instrument[path, np.maximum(known, 0)], 0.0) if instrument.shape[1] else 0.0
-    loc, sd = flat["size_mean"][path] + own, np.exp(flat["log_size_spread"])[path]
-    if draws.evidence.exposure.inside:
-        stated_loc, stated_sd = fixed.fine_loc[scenario[path]], fixed.fine_sd[scenario[path]]
-        if spec.fines.reading == "eur":
-            return np.minimum(np.exp(rng.normal(stated_loc, stated_sd)), ceiling)
-        weight = spec.pooling.value
-        precise, reference = weight / stated_sd**2, (1 - weight) / sd**2
-        loc = (precise * stated_loc + reference * loc) / (precise + reference)
-        sd = 1 / np.sqrt(precise + reference)
-    return expit(rng.normal(loc, sd)) * ceiling
-
-
-def appeals(
-    draws: Draws, path: np.ndarray, time: np.ndarray, amount: np.ndarray, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Draw, for each fine, when it is appealed (infinite: never), when it is ruled on, and what is left then."""
-    flat, delay = draws.flat, draws.evidence.specification.appeals.delay
-    n = len(path)
-    filed = rng.random(n) < flat["appeal_probability"][path]
-    when = rng.lognormal(*lognormal_from_range(delay.low, delay.high, delay.mass), n)
-    ruled = np.maximum(_waits(flat["ruling_rate"][path], rng), when)
-    outcome = (rng.random(n)[:, None] > np.cumsum(flat["ruling_outcome"][path], axis=1)).sum(axis=1)
-    kept = expit(rng.normal(flat["kept"][path, 0], flat["kept"][path, 1]))
-    share = np.where(outcome == 0, 1.0, np.where(outcome == 1, kept, 0.0))
-    return {
-        "filed": np.where(filed, time + when, np.inf),
-        "ruled": np.where(filed, time + ruled, np.inf),
-        "left": amount * share,
-    }
-
-
-def _waits(rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw waiting times of a piecewise constant hazard: invert the cumulative hazard at a unit exponential."""
-    need = rng.exponential(size=len(rates))
-    wait = np.zeros(len(rates))
-    edges = [*RULING_PHASES, np.inf]
-    for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-        lived = np.minimum(need / rates[:, k], high - low)
-        wait += lived
-        need = np.maximum(need - lived * rates[:, k], 0.0)
-    return wait
-
-
-def _first_appeal(draws: Draws, path: np.ndarray, filed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return when the first appeal comes: against a fine yet to come, or one whose deadline still runs."""
-    first = np.full(len(draws), np.inf)
-    np.minimum.at(first, path, filed)
-    stated = draws.evidence.specification.appeals.delay
-    delay = lognormal_from_range(stated.low, stated.high, stated.mass)
-    for age in draws.evidence.observations.unappealed_fines:
-        gone = norm.cdf(np.log(max(age, 1e-9)), *delay)
-        p = draws.flat["appeal_probability"]
-        comes = rng.random(len(draws)) < p * (1 - gone) / (1 - p * gone)
-        rest = np.exp(delay.loc + delay.scale * norm.ppf(gone + (1 - gone) * rng.random(len(draws)))) - age
-        first = np.where(comes, np.minimum(first, rest), first)
-    return first
 
 
 def _advertising(draws: Draws, rng: np.random.Generator) -> np.ndarray:
@@ -380,9 +264,7 @@ def cost(future: Future) -> dict[str, np.ndarray]:
     felt, before = accrual(elapsed + horizons, half), accrual(elapsed, half)
     decay = half / np.log(2)
     years = (horizons - decay * 2 ** (-elapsed / half) * (1 - 2 ** (-horizons / half))) / 12
-    noise = np.exp(
-        spec.impacts.volatility.value * future.brownian - spec.impacts.volatility.value**2 * horizons / 24
-    )
+    noise = np.exp(spec.impacts.volatility.value * future.brownian - spec.impacts.volatility.value**2 * horizons / 24)
     left = fine_left(future)
     lost = attrition * future.advertising[:, None] * years
     return {

@@ -38,7 +38,8 @@ from forecast.elicitation import (
 )
 from forecast.exposure import Exposure
 from forecast.observations import Observations
-from forecast.specification import IMPACTS, LOADED_FAMILIES, Range, Specification
+from forecast.quantities import IMPACTS, LOADED_FAMILIES, Range
+from forecast.specification import Specification
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, LOADING_SIGNS, PHASES, SCENARIOS, STAGES
 
 SCALES = ("phase", "stage", "authority", "pace")
@@ -118,14 +119,10 @@ def _log(stated: Range) -> Normal:
     return lognormal_from_range(stated.low, stated.high, stated.mass)
 
 
-def _parameter(
-    dims: tuple[str, ...], prior: list[Normal] | Normal, coords: Mapping[str, tuple[str, ...]]
-) -> Parameter:
+def _parameter(dims: tuple[str, ...], prior: list[Normal] | Normal, coords: Mapping[str, tuple[str, ...]]) -> Parameter:
     size = tuple(len(coords[d]) for d in dims)
     entries = np.array(prior, dtype=float)
-    return Parameter(
-        dims, np.broadcast_to(entries[..., 0], size).copy(), np.broadcast_to(entries[..., 1], size).copy()
-    )
+    return Parameter(dims, np.broadcast_to(entries[..., 0], size).copy(), np.broadcast_to(entries[..., 1], size).copy())
 
 
 @dataclass(frozen=True)
@@ -230,4 +227,3 @@ def log_prior(raw: Mapping[str, np.ndarray], table: Mapping[str, Parameter]) -> 
 def statement_probability(stated: np.ndarray) -> np.ndarray:
     """Return ``P = 1 - exp(-cumulative hazard)``."""
     return -np.expm1(-stated)
-

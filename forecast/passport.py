@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, expit, gammaincinv, logit
 
-from forecast.exposure import course
-from forecast.observations import RULING_PHASES, RULINGS, Observations, observe
+from forecast.courses import course
+from forecast.observations import RULINGS, Observations, observe
+from forecast.quantities import Number, Range, Statement
 from forecast.record import Record
-from forecast.specification import Number, Range, Specification, Statement
+from forecast.specification import Specification
 from forecast.vocabulary import FAMILIES
 
 FEW = 5  # a sample smaller than this raises no warning
@@ -69,7 +70,7 @@ def passport(specification: Specification, record: Record) -> pd.DataFrame:
 
 def counterparts(specification: Specification, record: Record) -> Counterparts:
     """Return which keys have a counterpart in the record, by pattern, and how it judges them."""
-    known = record.as_of(specification.as_of)
+    known = record.as_of(specification.as_of).in_force()
     seen = observe(known, specification, day := known.as_of_date or specification.as_of)
     return [
         ("scenarios.*.probability", nothing("see the outside view")),
@@ -86,7 +87,7 @@ def _from_events(specification: Specification, known: Record, day: date) -> Coun
     months = float(sum(part.end - part.start for one in courses.values() for part in one.segments))
     happened = [FAMILIES[family] for one in courses.values() for _, _, family, _ in one.events]
     focal = known.proceedings.loc[known.proceedings["matter_id"] == specification.matter, "case_id"]
-    still_open = sum(courses[case].is_open for case in focal)
+    still_open = sum(courses[case].is_open and courses[case].is_observed for case in focal)
     table: Counterparts = []
     for family in FAMILIES:
         events = happened.count(family)
@@ -121,11 +122,9 @@ def _from_appeals(specification: Specification, seen: Observations) -> Counterpa
     for ruling, count in zip(RULINGS, map(int, seen.outcomes), strict=True):
         judge = share(count, int(seen.outcomes.sum()), f"rulings {ruling}", over=total)
         table.append((f"appeals.outcome.{ruling}", judge))
-    for place, phase in enumerate(stated.ruling_rate):
-        judge = nothing(f"the record counts rulings from months {RULING_PHASES} on")
-        if RULING_PHASES[place : place + 1] == (phase.from_months,):
-            noun = f"rulings from month {phase.from_months:g} on"
-            judge = rate(int(seen.rulings[place]), float(seen.ruling_months[place]), noun)
+    phases = zip(stated.ruling_rate, map(int, seen.rulings), map(float, seen.ruling_months), strict=True)
+    for place, (phase, ruled, months) in enumerate(phases):
+        judge = rate(ruled, months, f"rulings from month {phase.from_months:g} on")
         table.append((f"appeals.ruling_rate?{place}?.rate", judge))
     return table
 
@@ -152,10 +151,8 @@ def _from_impacts(known: Record, seen: Observations) -> Counterparts:
     apart = ", ".join(f"{group} {_printed(decline)}" for group, decline in named)
     spent = known.moderation.dropna(subset="spend_eur")
     what = "; ".join(f"{row.company_group} {row.year:.0f}: {row.what}" for row in spent.itertuples())
-    aside, declines = (
-        f"market values apart: {apart or 'none'}",
-        "event studies of listed firms, each around one step",
-    )
+    aside = f"market values apart: {apart or 'none'}"
+    declines = "event studies of listed firms, each around one step"
     spending = "figures of whole groups, in total rather than added"
     return [
         ("impacts.attrition.*", sample(-np.expm1(change * 6 / months), losses)),
@@ -175,7 +172,7 @@ def _chance(events: int, months: float, still_open: int, stated: Stated) -> Find
     exponent = crude * stated.within * still_open
     factor = stated.value / (1 - stated.value) / np.expm1(exponent)
     chance = f"{'' if events else 'at most '}{_printed(-np.expm1(-exponent), 3)} whatever the scenario"
-    text = f"{chance}, with {still_open} open proceedings ({events} in {months:.0f} months)"
+    text = f"{chance} (open proceedings: {still_open}; events: {events} in {months:.0f} months)"
     if factor > ODDS_FACTOR:
         return Finding(text, warning=f"the stated odds are {_printed(factor)} times those at the record's rate")
     if events and factor < 1 / ODDS_FACTOR:
@@ -245,9 +242,7 @@ def _compared(text: str, what: str, figure: float, interval: Interval, stated: S
     (least, most), (low, high), warning = interval, (x / over for x in _bounds(stated)), ""
     if least > high or most < low:
         times = _printed(figure / (middle(stated) / over))
-        rest = (
-            "median and outside its range" if isinstance(stated, Range) else "value, which its interval excludes"
-        )
+        rest = "median and outside its range" if isinstance(stated, Range) else "value, which its interval excludes"
         warning = f"the record's {what} is {times} times the stated {rest}"
     return Finding(f"{_printed(figure)} [{_printed(least)}, {_printed(most)}], {text}", warning=warning)
 

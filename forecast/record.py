@@ -109,6 +109,18 @@ class Record:
             as_of_date=last,
         )
 
+    def in_force(self) -> Record:
+        """Return the record without the events that a correction in it supersedes."""
+        superseded = self.events["event_id"].isin(self.events["supersedes"])
+        return replace(self, events=self.events[~superseded].reset_index(drop=True))
+
+
+def public_ids(record: Record, day: date) -> frozenset[str]:
+    """Return the ids of events public by the end of ``day``, and of later corrections of these: no news either."""
+    events = record.events
+    public = set(events.loc[events["published_on"] <= pd.Timestamp(day), "event_id"])
+    return frozenset(public | set(events.loc[events["supersedes"].isin(public), "event_id"]))
+
 
 def as_day(day: date | str) -> date:
     """Return the calendar day of a date, a datetime or a text YYYY-MM-DD; else raise `InputError`."""
@@ -223,13 +235,9 @@ def save_record(record: Record, folder: Path | str) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(Problem(str(folder), "is a file; a folder was expected"))
     allowed = {f"{name}{suffix}" for name in TABLES for suffix in SUFFIXES}
-    foreign = (
-        sorted(entry.name for entry in path.iterdir() if entry.name not in allowed) if path.exists() else []
-    )
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in allowed) if path.exists() else []
     if foreign:
-        raise InputError(
-            Problem(str(folder), f"holds {foreign[0]!r}, which is no part of a record: not replaced")
-        )
+        raise InputError(Problem(str(folder), f"holds {foreign[0]!r}, which is no part of a record: not replaced"))
     with whole_folder(path) as scratch:
         for name in TABLES:
             text = _csv_text(name, getattr(record, name))

@@ -63,9 +63,7 @@ def as_cells(frame: pd.DataFrame) -> pd.DataFrame:
 
 def no_rows(name: str) -> Sheet:
     """Return the sheet of a table that nobody supplied."""
-    return Sheet(
-        name, name, pd.DataFrame({column: pd.Series(dtype="str") for column in TABLES[name].columns})
-    )
+    return Sheet(name, name, pd.DataFrame({column: pd.Series(dtype="str") for column in TABLES[name].columns}))
 
 
 def read_sheet(path: Path | Traversable) -> tuple[Sheet | None, list[Problem]]:
@@ -85,9 +83,7 @@ def _parquet_sheet(source: str, content: bytes) -> tuple[Sheet | None, list[Prob
     try:
         frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
     except (OSError, ValueError) as error:
-        return None, [
-            Problem(source, f"is not a Parquet file that can be read: {str(error).splitlines()[0]}")
-        ]
+        return None, [Problem(source, f"is not a Parquet file that can be read: {str(error).splitlines()[0]}")]
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     return Sheet(source, f"{source} header", as_cells(frame)), []
 
@@ -181,9 +177,7 @@ def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = ()) -> Fram
         names = list(TABLES)
         stems = [problem.where.split(" ")[0].split(".")[0] for problem in found]
         places = [names.index(stem) if stem in names else -1 for stem in stems]
-        raise InputError(
-            problem for _, problem in sorted(zip(places, found, strict=True), key=lambda x: x[0])
-        )
+        raise InputError(problem for _, problem in sorted(zip(places, found, strict=True), key=lambda x: x[0]))
     return frames
 
 
@@ -223,9 +217,7 @@ def _broken(name: str, sheet: Sheet, frame: pd.DataFrame, rules: list[Rule]) -> 
     columns = TABLES[name].columns
     places = {}
     for row, checked, number in _failures(columns, sheet.cells, frame, rules):
-        values = {c: cell_text(frame.at[row, c]) for c in frame} | {
-            c: str(sheet.cells.at[row, c]) for c in sheet.cells
-        }
+        values = {c: cell_text(frame.at[row, c]) for c in frame} | {c: str(sheet.cells.at[row, c]) for c in sheet.cells}
         if number is None:
             column, what = checked, _expected(columns[checked], values[checked])
         else:

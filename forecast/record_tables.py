@@ -132,8 +132,7 @@ WITHIN_RANGE = Rule(
     "turnover_eur",
     "{turnover_eur} lies outside its range, {turnover_low_eur} to {turnover_high_eur}",
     lambda frame: (
-        ~(frame["turnover_eur"] < frame["turnover_low_eur"])
-        & ~(frame["turnover_eur"] > frame["turnover_high_eur"])
+        ~(frame["turnover_eur"] < frame["turnover_low_eur"]) & ~(frame["turnover_eur"] > frame["turnover_high_eur"])
     ),
 )
 CASE_RULES = (

@@ -169,7 +169,18 @@ def statement_table(future: Future, draws: xr.Dataset, rng: np.random.Generator)
                 net = (frozen[:, FAMILIES.index(family)] <= statement.within).astype(float)
                 gross = (running <= statement.within).astype(float)
                 errors = [x.std() / np.sqrt(max(len(x), 1)) for x in (net, gross)]
-                rows.append((family, name, statement.within, statement.value, net.mean(), errors[0], gross.mean(), errors[1]))
+                rows.append(
+                    (
+                        family,
+                        name,
+                        statement.within,
+                        statement.value,
+                        net.mean(),
+                        errors[0],
+                        gross.mean(),
+                        errors[1],
+                    )
+                )
     columns = ["family", "scenario", "within_months", "stated", "net", "net_mcse", "gross", "gross_mcse"]
     return pd.DataFrame(rows, columns=columns)
 

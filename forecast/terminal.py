@@ -111,7 +111,9 @@ def cross_table(posterior: pd.DataFrame, prior: pd.DataFrame) -> Table:
 
 def next_events(events: pd.DataFrame, window: int = 6, most: int = 5) -> Table:
     """Return the likeliest next events over all open proceedings."""
-    table = _table(f"Likeliest events within {window} months, all open proceedings", "proceeding", "event", "probability")
+    table = _table(
+        f"Likeliest events within {window} months, all open proceedings", "proceeding", "event", "probability"
+    )
     rows = events.loc[events["window_months"] == window].nlargest(most, "probability")
     for _, row in rows.iterrows():
         table.add_row(str(row["case_id"]), str(row["family"]), _share(row["probability"], row["mcse"]))

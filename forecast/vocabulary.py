@@ -87,8 +87,35 @@ INSTRUMENT_OF_DECISION = {
 }
 """Instruments of penalty decisions whose sizes are pooled under the name that proceedings use."""
 
-EU_JURISDICTIONS = tuple(
-    "EU AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
+EU_JURISDICTIONS = (
+    "EU",
+    "AT",
+    "BE",
+    "BG",
+    "CY",
+    "CZ",
+    "DE",
+    "DK",
+    "EE",
+    "ES",
+    "FI",
+    "FR",
+    "GR",
+    "HR",
+    "HU",
+    "IE",
+    "IT",
+    "LT",
+    "LU",
+    "LV",
+    "MT",
+    "NL",
+    "PL",
+    "PT",
+    "RO",
+    "SE",
+    "SI",
+    "SK",
 )
 """The Union and its member states, for counts of openings in the EU."""
 

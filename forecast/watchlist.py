@@ -92,9 +92,7 @@ def _other_first_events(draws: Draws, rng: np.random.Generator) -> dict[int, np.
     return found
 
 
-def _alone(
-    draws: Draws, base: np.ndarray, effect: np.ndarray, tilt: np.ndarray, frailty: np.ndarray
-) -> Hazards:
+def _alone(draws: Draws, base: np.ndarray, effect: np.ndarray, tilt: np.ndarray, frailty: np.ndarray) -> Hazards:
     n = len(draws)
     return Hazards(
         base=base,

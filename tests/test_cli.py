@@ -12,7 +12,11 @@ PRIORS = Path(__file__).parents[1] / "priors"
 
 def forecast(*arguments, cwd=None, code=0):
     done = subprocess.run(
-        [sys.executable, "-m", "forecast", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+        [sys.executable, "-m", "forecast", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     return done
@@ -42,7 +46,9 @@ def test_priors_lists_every_number_with_its_place_in_the_record():
 
 def test_every_mistake_of_every_file_is_named_and_nothing_is_written(tmp_path):
     text = (PRIORS / "x-paris-2026.yaml").read_text()
-    (tmp_path / "bad.yaml").write_text(text.replace("pooling:", "poling:").replace("error_sd: {value: 0.5", "error_sd: {value: x"))
+    (tmp_path / "bad.yaml").write_text(
+        text.replace("pooling:", "poling:").replace("error_sd: {value: 0.5", "error_sd: {value: x")
+    )
     folder = tmp_path / "record"
     folder.mkdir()
     for name in ("proceedings", "events"):
@@ -50,7 +56,12 @@ def test_every_mistake_of_every_file_is_named_and_nothing_is_written(tmp_path):
     with (folder / "events.csv").open("a") as stream:
         stream.write("new,no-such-case,2026-01-01,2026-01-01,serch,,,,,,high\n")
     done = forecast("validate", tmp_path / "bad.yaml", folder, code=1)
-    for words in ("unknown key 'poling' (did you mean 'pooling'?)", "error_sd", "events.csv row 175", "did you mean 'search'?"):
+    for words in (
+        "unknown key 'poling' (did you mean 'pooling'?)",
+        "error_sd",
+        "events.csv row 175",
+        "did you mean 'search'?",
+    ):
         assert words in done.stderr
     done = forecast("run", "--priors", tmp_path / "bad.yaml", "--out", tmp_path / "out", code=1)
     assert "poling" in done.stderr

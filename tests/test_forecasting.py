@@ -60,7 +60,16 @@ def test_columns_and_rows(packaged):
     events = packaged.tables["event_probabilities"]
     assert set(events["window_months"]) == set(WINDOWS)
     assert set(events["family"]) == set(FAMILIES)
-    assert list(packaged.tables["next_fines"].columns) == ["origin_date", "case_id", "q05", "q25", "q50", "q75", "q95", "reason"]
+    assert list(packaged.tables["next_fines"].columns) == [
+        "origin_date",
+        "case_id",
+        "q05",
+        "q25",
+        "q50",
+        "q75",
+        "q95",
+        "reason",
+    ]
 
 
 def test_views_of_the_scenarios(packaged):
@@ -100,7 +109,14 @@ def test_statements_posterior_is_their_prior(packaged):
 
 def test_the_tree_knows_what_made_it(packaged):
     tree = packaged.tree
-    assert set(tree.children) == {"prior", "posterior", "sample_stats", "constant_data", "log_likelihood", "log_prior"}
+    assert set(tree.children) == {
+        "prior",
+        "posterior",
+        "sample_stats",
+        "constant_data",
+        "log_likelihood",
+        "log_prior",
+    }
     assert tree.attrs["priors_fingerprint"] == load_specification().fingerprint
     assert tree.attrs["record_fingerprint"] == packaged.record.fingerprint
     assert tree.attrs["settings_seed"] == packaged.manifest["seed"]

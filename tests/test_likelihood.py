@@ -180,10 +180,7 @@ class Brute:
         groups = self.groups if stated else ()
         courses = [(c, *self.course(c, self.origin)) for c in self.cases(matter)]
         new = sorted(
-            (day, f, stage, c["case_id"])
-            for c, _, events, *_ in courses
-            for day, f, stage in events
-            if day > start
+            (day, f, stage, c["case_id"]) for c, _, events, *_ in courses for day, f, stage in events if day > start
         )
         first = {}
         for day, f, _, name in new:
@@ -361,9 +358,7 @@ def test_an_event_of_negative_loading_lowers_severe_classes(kind, inside):
 
 def test_an_event_turns_the_odds_by_its_tilt_over_what_the_frailty_explains():
     """One more event of family e turns the odds by ``tilt_e`` and, the other way, by the frailty's means."""
-    one_more = classes(event("r", "2025-06-01", "search"), origin=date(2025, 6, 1)) - classes(
-        origin=date(2025, 6, 1)
-    )
+    one_more = classes(event("r", "2025-06-01", "search"), origin=date(2025, 6, 1)) - classes(origin=date(2025, 6, 1))
     months = 151 / DAYS_PER_MONTH
     severity = np.array([-0.7, 0.0, 0.7])
     hazard = 0.02 * months * (8 * np.exp(severity) + 1 + 2 * np.exp(-severity))

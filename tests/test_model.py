@@ -47,9 +47,7 @@ class World:
     def evaluate(self, origin: date, i: int) -> dict[str, float]:
         with self.model:
             pm.set_data(
-                model_data(
-                    constants(self.spec, self.exposure[origin]), self.exposure[origin], self.observed[origin]
-                )
+                model_data(constants(self.spec, self.exposure[origin]), self.exposure[origin], self.observed[origin])
             )
         values = self.compiled(self.point(i))
         return {name: float(v) for name, v in zip(("all", *POTENTIALS), values[:-1], strict=True)}

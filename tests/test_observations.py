@@ -172,9 +172,7 @@ def test_turnover():
     o = small(turnover=rows)
     spread = np.log(3.5 / 2.5) / (2 * 1.6448536269514722)
     assert o.turnover == pytest.approx([np.log(3e9)])
-    assert o.turnover_sd == pytest.approx(
-        [np.hypot(spread, 0.15 * np.sqrt(2))]
-    )  # 2023 to the last full year, 2025
+    assert o.turnover_sd == pytest.approx([np.hypot(spread, 0.15 * np.sqrt(2))])  # 2023 to the last full year, 2025
     later = small(turnover=rows, origin=date(2026, 5, 1))
     assert later.turnover == pytest.approx([np.log(2e9)])
     assert later.turnover_sd == pytest.approx([0.01])
@@ -198,9 +196,7 @@ def opening(name: str, day: str, group: str, **other) -> tuple[dict, dict]:
 
 def opened(*openings: tuple[dict, dict], events=(), services=(), origin=AS_OF) -> dict[str, tuple]:
     """Return (usual count, raised count, usual days, raised days) by provider."""
-    o = small(
-        [c for c, _ in openings], [e for _, e in openings] + list(events), origin, designated_services=services
-    )
+    o = small([c for c, _ in openings], [e for _, e in openings] + list(events), origin, designated_services=services)
     table = np.column_stack([o.opening_count, o.opening_months * DAYS_PER_MONTH])
     return {p: tuple(row) for p, row in zip(o.opening_providers, table, strict=True)}
 
@@ -357,9 +353,7 @@ def test_packaged_record():
     assert o.closed[0] / o.closed[1] > 0.5
     assert o.appealed[0] == 51
     assert o.outcomes.sum() == o.rulings.sum() == 21
-    assert np.isfinite(
-        np.concatenate([o.size, o.bare_size, o.kept, o.users.ravel(), o.turnover, o.turnover_sd])
-    ).all()
+    assert np.isfinite(np.concatenate([o.size, o.bare_size, o.kept, o.users.ravel(), o.turnover, o.turnover_sd])).all()
     assert o.opening_months.min() >= 0
     assert set(o.users[o.users[:, 2] == o.services.index("X")][:, 0].round(4)) == {
         0.1062,

@@ -7,8 +7,6 @@ from scipy import stats
 from forecast.inference import gather, prior_draws
 from forecast.outcomes import (
     RESOLUTIONS,
-    _waits,
-    appeals,
     choose_scenarios,
     fine_left,
     imagine,
@@ -16,10 +14,11 @@ from forecast.outcomes import (
     outside_weights,
     resolve,
 )
+from forecast.penalties import appeals, waits
 from forecast.record import load_record
 from forecast.specification import load_specification
 from forecast.summaries import resolution_table, statement_table, targets
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 N = 4000
@@ -141,8 +140,6 @@ def test_resolution_rule_by_hand(future):
     answer = resolve(future)
     first = future.paths.first_any
     rng = np.random.default_rng(4)
-    from forecast.vocabulary import FAMILIES
-
     for i in rng.integers(0, N, 300):
         for j, horizon in enumerate(HORIZONS):
             seen = {f: first[i, k] <= horizon for k, f in enumerate(FAMILIES)}
@@ -161,9 +158,9 @@ def test_resolution_rule_by_hand(future):
 
 def test_waits_have_the_stated_hazard():
     rates = np.tile([0.01, 0.05, 0.02], (100_000, 1))
-    waits = _waits(rates, np.random.default_rng(5))
+    drawn = waits(rates, [0.0, 12.0, 36.0], np.random.default_rng(5))
     for t, hazard in ((6, 0.06), (12, 0.12), (24, 0.12 + 0.6), (48, 0.12 + 1.2 + 0.24)):
-        assert (waits > t).mean() == pytest.approx(np.exp(-hazard), abs=4 * 0.5 / np.sqrt(len(waits)))
+        assert (drawn > t).mean() == pytest.approx(np.exp(-hazard), abs=4 * 0.5 / np.sqrt(len(drawn)))
 
 
 def test_appeals_have_the_drawn_probability_and_outcomes(future):

@@ -133,9 +133,7 @@ def test_stages_as_a_markov_chain():
         closed = paths.all_closed <= horizon
         fined = np.isfinite(paths.first[:, 0, K["fine"]])
         found = np.isfinite(paths.first[:, 0, K["findings"]])
-        states = np.array([~closed & ~fined & ~found, ~closed & ~fined & found, ~closed & fined, closed]).mean(
-            axis=1
-        )
+        states = np.array([~closed & ~fined & ~found, ~closed & ~fined & found, ~closed & fined, closed]).mean(axis=1)
         close(states, expm(rate * horizon)[0])
 
 
@@ -171,9 +169,7 @@ def test_openings_are_raised_by_events():
     h = hazards({"search": 0.02, "summons": 0.5}, opening=np.tile([0.0, 0.1], (N, 1)), raising=raising)
     paths = run(h)
     by_path: dict[int, list[float]] = {}
-    for path, t in zip(
-        paths.path[paths.family == K["search"]], paths.time[paths.family == K["search"]], strict=True
-    ):
+    for path, t in zip(paths.path[paths.family == K["search"]], paths.time[paths.family == K["search"]], strict=True):
         by_path.setdefault(path, []).append(t)
     for path, t in zip(paths.opening_path[:3000], paths.opening_time[:3000], strict=True):
         assert any(0 < t - day <= 12 for day in by_path[path])

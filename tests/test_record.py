@@ -44,9 +44,7 @@ def test_packaged_record_has_the_documented_size(record):
     dtypes = {str(kind) for name in TABLES for kind in getattr(record, name).dtypes}
     assert dtypes == {"str", "float64", "datetime64[us]"}
     assert not any(getattr(record, name).select_dtypes("str").isna().any(axis=None) for name in TABLES)
-    assert "56 matters, 73 proceedings (56 open, 17 closed), 173 events from 2014-11-15 to 2026-02-03" in str(
-        record
-    )
+    assert "56 matters, 73 proceedings (56 open, 17 closed), 173 events from 2014-11-15 to 2026-02-03" in str(record)
     assert record.fingerprint[:12] in repr(record)
 
 
@@ -110,9 +108,7 @@ def test_as_of_shows_what_was_public_and_nothing_else(record, day):
     cut, expected = record.as_of(day), known_by(day)
     closed = cut.proceedings["closed_on"].dt.strftime("%Y-%m-%d").fillna("")
     assert dict(zip(cut.proceedings["case_id"], closed, strict=True)) == expected
-    shown = [
-        e["event_id"] for e in plain_rows("events") if e["published_on"] <= day and e["case_id"] in expected
-    ]
+    shown = [e["event_id"] for e in plain_rows("events") if e["published_on"] <= day and e["case_id"] in expected]
     assert sorted(cut.events["event_id"]) == sorted(shown)
     for name in set(TABLES) - {"caps"}:
         days = getattr(cut, name).select_dtypes("datetime64[us]")
@@ -166,9 +162,7 @@ def test_rows_published_later_change_nothing(record, day):
         if "published_on" in (frame := getattr(record, name))
     }
     assert replace(record, **past).as_of(day).fingerprint == record.as_of(day).fingerprint
-    later = record.events.tail(1).assign(
-        event_id="new", case_id=record.as_of(day).proceedings["case_id"].iat[0]
-    )
+    later = record.events.tail(1).assign(event_id="new", case_id=record.as_of(day).proceedings["case_id"].iat[0])
     grown = replace(record, events=pd.concat([record.events, later], ignore_index=True))
     assert grown != record
     assert grown.as_of(day) == record.as_of(day)

@@ -127,9 +127,7 @@ def test_an_event_after_the_closing_is_refused_unless_it_may_follow(tiny):
     edit(tiny, "events", 4, "date", "2024-12-21")
     [(where, what)] = problems_of(tiny)
     assert where == "events.csv row 4, column date"
-    assert what.startswith(
-        "fine on 2024-12-21 lies after closed_on 2024-12-20 of its proceeding; only appeal_filed"
-    )
+    assert what.startswith("fine on 2024-12-21 lies after closed_on 2024-12-20 of its proceeding; only appeal_filed")
     edit(tiny, "events", 4, "type", "lifted")
     edit(tiny, "events", 4, "amount_eur", "")
     assert load_record(tiny).events["type"].eq("lifted").any()
@@ -187,9 +185,7 @@ def test_missing_tables_and_folders_are_named(tiny):
 
 def test_texts_are_kept_as_they_stand_and_nothing_is_run(tiny):
     before = load_record(tiny)
-    for row, value in enumerate(
-        ("NA", "null", "=1+cmd|' /C calc'!A0", 'a "b",\r\nc', "{0.__class__}"), start=2
-    ):
+    for row, value in enumerate(("NA", "null", "=1+cmd|' /C calc'!A0", 'a "b",\r\nc', "{0.__class__}"), start=2):
         edit(tiny, "events", row, "detail", value)
     odd = load_record(tiny)
     assert set(odd.events["detail"]) == {"NA", "null", "=1+cmd|' /C calc'!A0", 'a "b",\r\nc', "{0.__class__}"}
@@ -221,9 +217,7 @@ def test_a_record_in_memory_is_checked_like_a_folder(tiny):
     record = load_record(tiny)
     validate_record(record)
     record.events.loc[4, "published_on"] = pd.Timestamp("2020-01-01")
-    with pytest.raises(
-        InputError, match="events row 5, column published_on: published_on 2020-01-01 lies before"
-    ):
+    with pytest.raises(InputError, match="events row 5, column published_on: published_on 2020-01-01 lies before"):
         validate_record(record)
 
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from forecast.files import InputError, Problem
+from forecast.quantities import Number, Range
 from forecast.specification import (
-    Number,
-    Range,
     Specification,
     dump_specification,
     json_schema,

@@ -81,9 +81,7 @@ def brief(matter: str, stated: tuple[str, ...] | None = None, as_of: date = AS_O
 
 NEWS = {
     "proceedings": [
-        case(
-            "es-x", "2026-05-04", matter="x-eu-2026", provider_group="X", provider="X", authority_class="consumer"
-        ),
+        case("es-x", "2026-05-04", matter="x-eu-2026", provider_group="X", provider="X", authority_class="consumer"),
     ],
     "events": [
         event("fr-crim-x-2025", "2026-01-28", "information_request", published="2026-03-02"),

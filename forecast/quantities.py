@@ -1,0 +1,193 @@
+"""The kinds of number in a prior file: values and ranges with unit, reading and provenance, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from forecast.files import did_you_mean
+from forecast.vocabulary import FAMILIES, LOADING_SIGNS, SCENARIOS, SCOPES
+from forecast.yaml_files import KeyPath, refusal
+
+STATED_FAMILIES = tuple(family for family in FAMILIES if family not in ("request", "closure"))
+LOADED_FAMILIES = tuple(family for family, sign in LOADING_SIGNS.items() if sign and family != "fine")
+IMPACTS = ("attrition", "valuation_decline", "moderation_spending")
+
+
+class Base(BaseModel):
+    """A part of the file: immutable, no unknown keys, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Real = Annotated[float, Strict()]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Source(Base):
+    """Whose claim a number renders: the brief's, the brief's where it says "author's assumption", or ours.
+
+    ``brief`` names section and item of the brief, such as "Scenarios, 1".
+    """
+
+    kind: Literal["source", "author_assumption", "ours"]
+    brief: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _names_its_place(self) -> Self:
+        if self.kind != "ours" and not self.brief.strip():
+            raise refusal((("brief",), f"missing: kind {self.kind!r} needs section and item of the brief"))
+        return self
+
+
+class Number(Base):
+    """One number, and how the words behind it were read."""
+
+    value: Real
+    unit: Text
+    reading: Text
+    source: Source
+
+
+class Statement(Number):
+    """Cumulative probability of the matter's first event of a family ``within`` so many months of `as_of`."""
+
+    within: Annotated[Real, Field(gt=0)]
+
+
+class Range(Base):
+    """A central interval: mass ``mass`` between low and high, the rest in equal tails."""
+
+    low: Real
+    high: Real
+    mass: Real = 0.90
+    unit: Text
+    reading: Text = "equal tails"
+    source: Source
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> Self:
+        wrong: list[tuple[KeyPath, str]] = []
+        if self.low >= self.high:
+            wrong.append((("low",), f"expected low < high, not {self.low:g} and {self.high:g}"))
+        if not 0 < self.mass < 1:
+            wrong.append((("mass",), f"expected a mass between 0 and 1, not {self.mass:g}"))
+        if wrong:
+            raise refusal(*wrong)
+        return self
+
+
+class ByScenario[T](Base):
+    """One value for each scenario."""
+
+    limited: T
+    significant: T
+    crackdown: T
+
+    def __getitem__(self, scenario: str) -> T:
+        return getattr(self, scenario)
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Yield scenario and value, in order of severity."""
+        return ((scenario, self[scenario]) for scenario in SCENARIOS)
+
+
+def walk(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Number | Range]]:
+    """Yield every `Number` and `Range` below ``value`` with its path."""
+    if isinstance(value, Number | Range):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from walk(getattr(value, name), (*path, name))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from walk(inner, (*path, key))
+    elif isinstance(value, tuple):
+        for place, inner in enumerate(value):
+            yield from walk(inner, (*path, place))
+
+
+@dataclass(frozen=True)
+class Place:
+    """What every number below a field must be: its unit, and the interval its values lie in."""
+
+    unit: str
+    low: float = float("-inf")
+    high: float = float("inf")
+    closed: bool = False
+
+    @property
+    def interval(self) -> str:
+        """The interval in words."""
+        if self.high < float("inf"):
+            return f"from {self.low:g} to {self.high:g}" if self.closed else f"between {self.low:g} and {self.high:g}"
+        return f"above {self.low:g}"
+
+    def check[T](self, value: T) -> T:
+        """Return ``value``, or raise a refusal of every number that does not belong here."""
+        wrong: list[tuple[KeyPath, str]] = []
+        for path, number in walk(value):
+            if number.unit != self.unit:
+                near = did_you_mean(number.unit, [self.unit])
+                wrong.append(((*path, "unit"), f"expected unit {self.unit!r}, not {number.unit!r}{near}"))
+            for name in ("low", "high") if isinstance(number, Range) else ("value",):
+                what = getattr(number, name)
+                inside = self.low <= what <= self.high if self.closed else self.low < what < self.high
+                if not inside:
+                    wrong.append(((*path, name), f"expected a number {self.interval}, not {what:g}"))
+        if wrong:
+            raise refusal(*wrong)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "description": f"unit {self.unit}, {self.interval}"}
+
+
+PROBABILITY, CORRELATION = Place("probability", 0, 1), Place("correlation", 0, 1, closed=True)
+CEILINGS, TURNOVERS = Place("fraction of ceiling", 0, 1), Place("fraction of turnover", 0, 1)
+EUR, EUR_A_YEAR, COUNT = Place("EUR", 0), Place("EUR a year", 0), Place("observations", 0)
+MONTHS, RATE, RATIO = Place("months", 0), Place("per month", 0), Place("multiplier", 0)
+LOG_HAZARD, LOG_RATIO, LOGIT = Place("log hazard", 0), Place("log ratio", 0), Place("logit", 0)
+SHAPE, YEARLY_NOISE = Place("gamma shape", 0), Place("log per square-root year", 0)
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a text below a field must be: one of the options."""
+
+    noun: str
+    options: tuple[str, ...]
+
+    def check(self, name: str) -> str:
+        """Return ``name``, or refuse it with the closest option."""
+        if name in self.options:
+            return name
+        near = did_you_mean(name, self.options)
+        raise refusal(((), f"{name!r} is no {self.noun}{near}: expected one of {', '.join(self.options)}"))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "enum": [*self.options]}
+
+
+Family = Annotated[str, Word("family", FAMILIES)]
+StatedFamily = Annotated[str, Word("family that can be stated", STATED_FAMILIES)]
+LoadedFamily = Annotated[str, Word("family with a loading of its own", LOADED_FAMILIES)]
+Scope = Annotated[str, Word("scope", SCOPES)]
+ImpactName = Annotated[str, Word("impact", IMPACTS)]
+
+
+def _complete[T](options: tuple[str, ...], values: dict[str, T]) -> dict[str, T]:
+    if missing := [name for name in options if name not in values]:
+        raise refusal(*(((), f"missing key {name!r}") for name in missing))
+    return values

@@ -1,0 +1,122 @@
+"""The posterior as a labelled tree: draws, prior, sampler statistics, data and densities, with provenance on the root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from forecast.inference import Draws, Evidence, Posterior, prior_draws
+from forecast.parameters import log_prior, parameters
+from forecast.vocabulary import PHASES, SCENARIOS, STAGES
+
+EFFECT_DIMS = {
+    "phase": ("family", "later_phase"),
+    "stage": ("family", "later_stage"),
+    "authority": ("authority_class", "family"),
+    "pace": ("provider",),
+    "loading": ("family",),
+    "severity": ("scenario",),
+    "shape": (),
+    "weight": ("scenario",),
+    "stated_probability": ("statement", "scenario"),
+    "attrition": ("scenario",),
+    "drift": ("service",),
+    "instrument_effect": ("instrument",),
+}
+EXACT_DIMS = {
+    "appeal_probability": (),
+    "closing_probability": (),
+    "ruling_rate": ("ruling_phase",),
+    "ruling_outcome": ("ruling",),
+    "kept": ("moment",),
+    "bare_size": ("moment",),
+}
+
+
+def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
+    """Return posterior, prior, sampler statistics, data and pointwise densities as one tree; provenance on the root."""
+    evidence, s = posterior.evidence, posterior.settings
+    table = parameters(evidence.specification, evidence.coords)
+    densities = log_prior(posterior.raw, table)
+    draws = posterior.draws
+    pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
+    shape = (s.chains, s.draws)
+    groups = {
+        "posterior": _named(draws, shape),
+        "prior": _named(prior_draws(evidence, s.chains * s.draws, s.seed), shape),
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
+        "log_likelihood": xr.Dataset(
+            {"matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1))},
+            coords={"matter": list(evidence.exposure.matters)},
+        ),
+        "log_prior": xr.Dataset(
+            {k: (("chain", "draw", *table[k].dims), v) for k, v in densities.items()}, coords=_coords(evidence)
+        ),
+        "constant_data": _constant_data(evidence),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {**attributes, **{f"settings_{k}": v for k, v in asdict(s).items() if k != "progress"}}
+    return tree
+
+
+def _coords(evidence: Evidence) -> dict[str, list[str]]:
+    return {k: list(v) for k, v in evidence.coords.items()}
+
+
+def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
+    """Label draws; effects are stored under their own names beside the parameters that make them."""
+    evidence, flat, derived = draws.evidence, draws.flat, draws.effects
+    table = parameters(evidence.specification, evidence.coords)
+    shown = {
+        **derived,
+        "weight": np.exp(derived["log_weight"]),
+        "stated_probability": -np.expm1(-derived["stated"]),
+        "instrument_effect": derived["instrument"],
+    }
+    dims = {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}
+    values = {**{k: flat[k] for k in (*table, *EXACT_DIMS)}, **{k: shown[k] for k in EFFECT_DIMS}}
+    coords = {
+        **_coords(evidence),
+        "ruling": ["upheld", "reduced", "annulled"],
+        "ruling_phase": [f"{p.from_months:g}+" for p in evidence.specification.appeals.ruling_rate],
+        "moment": ["mean", "sd"],
+    }
+    return xr.Dataset(
+        {k: (("chain", "draw", *dims[k]), v.reshape(*shape, *v.shape[1:])) for k, v in values.items()},
+        coords={k: v for k, v in coords.items() if any(k in dims[name] for name in values)},
+    )
+
+
+def _constant_data(evidence: Evidence) -> xr.Dataset:
+    x, o = evidence.exposure, evidence.observations
+    cell = [f"{phase} {stage}" for phase in PHASES for stage in STAGES]
+    case = ("case",)
+    return xr.Dataset(
+        {
+            "months": (("case", "cell"), x.months),
+            "case_matter": (case, np.array(x.matters)[x.row_matter]),
+            "case_open": (case, x.is_open),
+            "event_case": (("event",), np.array(x.cases)[x.event_row]),
+            "event_family": (("event",), np.array(evidence.coords["family"])[x.event_family]),
+            "event_cell": (("event",), np.array(cell)[x.event_cell]),
+            "size_logit": (("size",), o.size),
+            "size_instrument": (
+                ("size",),
+                np.array(o.instruments)[o.size_instrument] if o.instruments else o.size,
+            ),
+            "users": (("user_change", "user_column"), o.users),
+            "opening_count": (("opening_provider", "opening_state"), o.opening_count),
+            "opening_months": (("opening_provider", "opening_state"), o.opening_months),
+        },
+        coords={
+            "case": list(x.cases),
+            "cell": cell,
+            "opening_provider": list(o.opening_providers),
+            "opening_state": ["usual", "raised"],
+            "scenario": list(SCENARIOS),
+        },
+    )
