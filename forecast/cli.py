@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from forecast.files import InputError
+from forecast.files import InputError, Problem
 from forecast.terminal import console
 
 app = typer.Typer(
@@ -42,10 +42,11 @@ def run(
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder."""
     from forecast import forecasting  # noqa: PLC0415
+    from forecast.inference import Settings  # noqa: PLC0415
     from forecast.terminal import screen  # noqa: PLC0415
 
     progress = console(stderr=True)
-    settings = forecasting.Settings(draws=draws, tune=tune, chains=chains, seed=seed, progress=progress.is_terminal)
+    settings = Settings(draws=draws, tune=tune, chains=chains, seed=seed, progress=progress.is_terminal)
     result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
     folder = out or Path("outputs") / result.manifest["origin"]
     forecasting.save(result, folder)
@@ -59,7 +60,8 @@ def validate(
     paths: Annotated[list[Path], typer.Argument(help="Prior files, folders of a record, or folders of a forecast.")],
 ) -> None:
     """Check prior files, records and forecasts; name every mistake with its place."""
-    terminal, problems = console(), []
+    terminal = console()
+    problems: list[Problem] = []
     for path in paths:
         try:
             terminal.print(f"{escape(str(path))}: ok, {escape(_checked(path))}", soft_wrap=True)

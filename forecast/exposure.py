@@ -108,13 +108,9 @@ def build_exposure(
     groups = _groups(specification)
     matters = tuple(dict.fromkeys(table["matter_id"]))
     providers = tuple(sorted({*table["provider_group"], *providers}))
-    past = {case: history.get(case) if case in focal else courses[case] for case in table["case_id"]}
-    events = [
-        (row, family, cell)
-        for row, case in enumerate(past)
-        for _, _, family, cell in (past[case].events if past[case] else ())
-    ]
-    months = np.array([months_in(past[case].segments if past[case] else ()) for case in past])
+    past = [history.get(case) if case in focal else courses[case] for case in table["case_id"]]
+    events = [(row, family, cell) for row, c in enumerate(past) if c for _, _, family, cell in c.events]
+    months = np.array([months_in(c.segments if c else ()) for c in past])
     news = _News(focal, courses, history, public_ids(record, as_of), groups, as_of) if inside else None
     return Exposure(
         origin=origin,
@@ -194,8 +190,8 @@ class _News:
         for row, case in enumerate(self.focal):
             shift = age_at(self.courses[case].opened_on, self.as_of)
             segments = self.courses[case].segments
-            for family, index in FAMILY_INDEX.items():
-                begin = first[index] if family in stated else 0.0
+            for name, index in FAMILY_INDEX.items():
+                begin = first[index] if name in stated else 0.0
                 out["news_months"][row, index] = months_in(segments, shift + max(begin, 0.0))
                 if case not in self.history:  # older than the brief, but unknown to it
                     out["news_months"][row, index] += months_in(segments, until=shift)
@@ -206,13 +202,12 @@ class _News:
                 out["stated_months"][row, g] = self._as_stated(case, shift, group)
         if self.groups and not out["stated_months"].sum(axis=(0, 2)).all():
             raise InputError(Problem("record", f"no proceeding of the matter is open on {self.as_of} (as_of)"))
-        rows, taken = [], set()
+        rows: list[tuple[int, ...]] = []
+        taken: set[int] = set()
         for family, when, row, cell in events:
-            group = -1
-            if when > 0 and when == first[family] and family not in taken:
-                group = self._group(FAMILIES[family], when)
-                taken.add(family)
-            rows.append((row, family, cell, group))
+            is_first = when > 0 and when == first[family] and family not in taken
+            rows.append((row, family, cell, self._group(FAMILIES[family], when) if is_first else -1))
+            taken |= {family} if is_first else set()
         return {
             **out,
             **_columns(rows, ("news_row", "news_family", "news_cell", "news_group")),

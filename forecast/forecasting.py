@@ -112,7 +112,7 @@ def default_origin(specification: Specification, record: Record) -> date:
 def fit(compiled: Compiled, evidence: Evidence, record: Record, settings: Settings) -> Posterior:
     """Sample; where ``pooling`` is below 1, first pool the analyst's probabilities with the outside view at ``as_of``.
 
-    The pool is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on posterior means, once; news updates the result.
+    The pool is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on posterior means, once; then comes news.
     """
     spec = evidence.specification
     weight = spec.pooling.value
@@ -229,7 +229,7 @@ def save(forecast: Forecast, folder: Path | str) -> None:
 
 
 def load(folder: Path | str) -> Forecast:
-    """Read a folder that ``save`` wrote. Raises ``InputError`` if it is none, incomplete, changed, or of another version."""
+    """Read a folder that ``save`` wrote; ``InputError`` if it is none, incomplete, changed, or of another version."""
     folder = Path(folder)
     manifest = check_folder(folder)
     with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:

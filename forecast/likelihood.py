@@ -185,7 +185,7 @@ def _frailty(
     more: np.ndarray | float,
     lived: np.ndarray,
 ) -> np.ndarray:
-    """``log E[f^n exp(-f H)]`` over ``f ~ Gamma(shape + count, shape + hazard)``, with n = ``more`` and H = ``lived``."""
+    """``log E[f^n exp(-f H)]`` over ``f ~ Gamma(shape + count, shape + hazard)``, n = ``more``, H = ``lived``."""
     power = shape + count
     return (
         gammaln(power + more)

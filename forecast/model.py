@@ -70,8 +70,8 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
 
 
 TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "openings": 4}
-"""Columns of each table of data. ``sizes``: logit share, instrument. ``users``: ``Observations.users``. ``turnover``: log
-figure, sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
+"""Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log figure,
+sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
 
 
 def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
@@ -177,7 +177,7 @@ def _users(raw: Any, e: Any, users: Any) -> Any:
 
 
 def _openings(raw: Any, openings: Any) -> Any:
-    """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals per provider."""
+    """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals."""
     log_rate = pt.stack([raw["log_opening_rate"], raw["log_opening_rate"] + raw["log_raised"]])
     shape = pt.exp(raw["log_opening_shape"])
     count, steps = openings[:, :2].sum(axis=1), pt.arange(MOST_OPENINGS)

@@ -117,7 +117,7 @@ def log_sd(row: pd.Series) -> float:
     return float(np.log(high / low) / (2 * ndtri(0.95))) if low > 0 and high > 0 else 0.0
 
 
-def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -> dict[str, Any]:
     cases = known.events.set_index("event_id")["case_id"]
     fines = known.fines.loc[(known.fines["amount_eur"] > 0) & (known.fines["turnover_eur"] > 0)]
     fines = fines.loc[~fines["event_id"].map(cases).isin(focal_cases)]
@@ -205,7 +205,7 @@ def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
     return 1 - 2 ** (-np.asarray(months) / half_life)
 
 
-def _turnover(known: Record, specification: Specification) -> dict[str, np.ndarray]:
+def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
     """The latest published figure of the provider, with its own spread and a random walk up to the last full year."""
     row = latest_turnover(known, specification.provider_group)
     if row is None or specification.fines.turnover_of == "parent":

@@ -172,7 +172,7 @@ def constants(spec: Specification, exposure: Exposure) -> Constants:
 
 
 def _impacts(spec: Specification) -> tuple[np.ndarray, np.ndarray]:
-    """Impacts on their scales (impact, scenario, loc and sd); one shared factor gives every pair the same correlation."""
+    """Impacts on their scales (impact, scenario, loc and sd); one shared factor, one correlation of every pair."""
     if spec.impacts is None:
         return np.zeros((len(IMPACTS), len(SCENARIOS), 2)), np.eye(len(IMPACTS))
     solve = (logitnormal_from_range, logitnormal_from_range, lognormal_from_range)
@@ -185,7 +185,7 @@ def _impacts(spec: Specification) -> tuple[np.ndarray, np.ndarray]:
 
 
 def effects(raw: Mapping[str, Any], fixed: Constants, xp: ModuleType = np) -> dict[str, Any]:
-    """Return the effects of the table above; ``xp`` is NumPy (any leading axes of draws) or PyTensor's tensor module."""
+    """Return the effects of the table above; ``xp`` is NumPy (any leading axes of draws) or PyTensor's tensors."""
     scale = xp.exp(raw["log_scale"])
     one = xp.ones_like(raw["log_shape"])[..., None]
     steps = xp.exp(raw["log_step"])

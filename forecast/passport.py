@@ -29,7 +29,10 @@ from forecast.vocabulary import FAMILIES
 FEW = 5  # a sample smaller than this raises no warning
 ODDS_FACTOR = 4.0  # a statement and the record's crude rate disagree if their odds differ by more
 TAIL = 0.05  # mass on either side of the record's intervals
-FIGURES = {"median": (np.median, FEW), "latest figure": (lambda values: values[-1], 1)}
+FIGURES: dict[str, tuple[Callable[[np.ndarray], float], int]] = {
+    "median": (np.median, FEW),
+    "latest figure": (lambda values: values[-1], 1),
+}
 """Figures of a sample that a range should hold, and the number of values from which on they count."""
 SHARES = ("probability", *(f"fraction of {x}" for x in ("ceiling", "users", "valuation", "fine", "revenue")))
 """Units whose ranges have their middle on the logit scale."""

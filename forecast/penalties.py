@@ -24,7 +24,7 @@ def fine_amounts(
     """Draw the amount of each fine, EUR, never above its ceiling.
 
     Inside: the brief's range of its scenario. Outside, and in part where ``pooling`` is below 1: the reference class.
-    A logarithmic pool of two normals with weights w and 1 - w is normal with precision ``w / sd_1^2 + (1 - w) / sd_2^2``.
+    A logarithmic pool of two normals, weights w and 1 - w, is normal with precision ``w / sd_1^2 + (1 - w) / sd_2^2``.
     """
     spec, fixed, flat = draws.evidence.specification, draws.evidence.constants, draws.flat
     ceiling = np.exp(flat["log_turnover"])[path] * ceilings[proceeding]

@@ -71,7 +71,7 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: dict[str, Any]) -> list[
     own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio")]
     lines.append(
         "The outside view's classes rest mostly on priors: the data take away "
-        f"{own['contraction'].clip(lower=0).mean():.0%} of the prior variance of severities, loadings and weights (mean)."
+        f"{own['contraction'].clip(lower=0).mean():.0%} of the prior variance of severities, loadings and weights."
     )
     return lines
 
@@ -127,8 +127,8 @@ def statement_line(statements: pd.DataFrame) -> str:
     worst = statements.loc[lost.abs().idxmax()]
     return (
         f"Statements: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; with closures and stages "
-        f"running the largest change is {worst['family']} by {worst['within_months']:g} months, {worst['scenario']}: "
-        f"{worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
+        f"running the largest change is {worst['family']} by {worst['within_months']:g} months, "
+        f"{worst['scenario']}: {worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
     )
 
 
@@ -154,7 +154,7 @@ def passport_table(passport: pd.DataFrame) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None, header_style="dim")
     for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=i == 0 and len(columns) < 6)
+        table.add_column(column, overflow="fold", no_wrap=i == 0)
     return table
 
 

@@ -1,4 +1,4 @@
-"""The posterior as a labelled tree: draws, prior, sampler statistics, data and densities, with provenance on the root."""
+"""The posterior as a labelled tree: draws, prior, sampler statistics, data, densities; provenance on the root."""
 
 from __future__ import annotations
 

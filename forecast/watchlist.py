@@ -59,7 +59,7 @@ def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFram
     x = draws.evidence.exposure
     first = _other_first_events(draws, rng)
     rows = []
-    for row in np.flatnonzero(x.is_open):
+    for row in map(int, np.flatnonzero(x.is_open)):
         times = future.paths.first[:, row] if row < x.n_focal else first[row]
         for window in WINDOWS:
             share = (times <= window).mean(axis=0)
@@ -131,7 +131,7 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
     table = record.proceedings.set_index("case_id")
     law = statute(record, x.cases, o.instruments)
     rows = []
-    for row in np.flatnonzero(x.is_open):
+    for row in map(int, np.flatnonzero(x.is_open)):
         case = x.cases[row]
         if row < x.n_focal and future.view == "inside":
             amounts, reason = _first_focal_fine(future, row)

@@ -161,8 +161,8 @@ def read_yaml(path: Path) -> Document:
     if node is None:
         raise InputError(Problem(path.name, "is empty: expected a mapping of keys to values"))
     if not isinstance(node, MappingNode):
-        line = f"{path.name} line {node.start_mark.line + 1}"
-        raise InputError(Problem(line, "expected a mapping of keys to values at the top"))
+        where = f"{path.name} line {node.start_mark.line + 1}"
+        raise InputError(Problem(where, "expected a mapping of keys to values at the top"))
     reader = _Reader(path.name, yaml)
     data = reader.value(node, ())
     return Document(path.name, data or {}, reader.lines, tuple(reader.problems), frozenset(reader.lost))
