@@ -165,7 +165,7 @@ def _prior_check(evidence: Evidence, record: Record, settings: Settings) -> dict
     spec = evidence.specification
     if not evidence.exposure.inside:
         return {"statements": pd.DataFrame(), "prior_resolution": pd.DataFrame()}
-    at_brief = gather(spec, record, spec.as_of)
+    at_brief = replace(evidence, pooled_pi=None) if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
     rng = np.random.default_rng([settings.seed, 4])
     prior = prior_draws(at_brief, settings.chains * settings.draws, settings.seed)
     law = focal_statute(prior, record.as_of(spec.as_of))
