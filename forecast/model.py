@@ -70,14 +70,14 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
 
 
 TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "openings": 4}
-"""Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log figure,
-sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
+"""Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log
+figure, sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
 
 
 def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
     """Return the model's data by name: what ``pm.Data`` holds and a refit replaces.
 
-    It is one vector: the lengths of the tables, the tables, and what ``kernel.pack`` makes of the exposure. The
+    It is one vector: the lengths of the tables, their columns, and what ``kernel.pack`` makes of the exposure. The
     sampler's compiler takes most of a second for each array of data that a model names.
     """
     o = observations
@@ -89,17 +89,17 @@ def model_data(fixed: Constants, exposure: Exposure, observations: Observations)
         "openings": np.column_stack([o.opening_count, o.opening_months]),
     }
     lengths = [len(tables[name]) for name in TABLES]
-    parts = [np.ravel(tables[name]) for name in TABLES]
+    parts = [np.ravel(tables[name].T) for name in TABLES]
     return {"evidence": np.concatenate([lengths, *parts, kernel.pack(exposure, fixed.log_pi)]).astype(float)}
 
 
-def _unpack(evidence: Any) -> tuple[dict[str, Any], Any]:
-    """Return the tables by name, and the rest of the vector, for the kernel."""
-    lengths, start, tables = pt.cast(evidence[: len(TABLES)], "int64"), len(TABLES), {}
+def _unpack(evidence: Any) -> tuple[dict[str, list[Any]], Any]:
+    """Return the columns of each table, and the rest of the vector, for the kernel."""
+    start, tables = len(TABLES), {}
     for i, (name, columns) in enumerate(TABLES.items()):
-        end = start + lengths[i] * columns
-        tables[name] = evidence[start:end].reshape((-1, columns))
-        start = end
+        rows = pt.cast(evidence[i], "int64")
+        tables[name] = [evidence[start + j * rows : start + (j + 1) * rows] for j in range(columns)]
+        start = start + columns * rows
     return tables, evidence[start:]
 
 
@@ -120,7 +120,7 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
         # Users: log changes drift with the service and leap with heavy-tailed noise; the focal series' news also
         # feels the attrition that has accrued, scenario by scenario.
         users = _users(raw, e, data["users"])
-        is_news = data["users"][:, 5, None]
+        is_news = data["users"][5][:, None]
         if observations.services:
             pm.Potential("users", ((1 - is_news) * users)[:, 0].sum())
 
@@ -130,12 +130,12 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
         pm.Potential("matters", MatterLogLikelihood()(*inputs)[0])
 
         # Sizes: logit(fine / (ceiling * turnover)) ~ Normal(mean + instrument, spread).
-        size, instrument = data["sizes"][:, 0], pt.cast(data["sizes"][:, 1], "int64")
-        mean = raw["size_mean"] + e["instrument"][instrument]
+        size, instrument = data["sizes"]
+        mean = raw["size_mean"] + e["instrument"][pt.cast(instrument, "int64")]
         pm.Potential("sizes", _normal(size, mean, pt.exp(raw["log_size_spread"])).sum())
 
         # Turnover: the latest published figure, as good as its spread and its age.
-        figure, sd = data["turnover"][:, 0], data["turnover"][:, 1]
+        figure, sd = data["turnover"]
         pm.Potential("turnover_figure", _normal(figure, raw["log_turnover"], sd).sum())
 
         # Openings: a gamma propensity per provider, integrated; its rate is raised for a while after escalations.
@@ -155,8 +155,9 @@ def _student(x: Any, loc: Any, scale: Any) -> Any:
 
 def _new_fines(spec: Specification, fixed: Constants, raw: Any, fines: Any) -> Any:
     """Log density of new focal fines by scenario; the amount may not exceed its ceiling (a steep wall beyond)."""
-    log_amount = pt.log(fines[:, 0])
-    log_share = log_amount - pt.log(fines[:, 1]) - raw["log_turnover"]
+    amount, ceiling = fines
+    log_amount = pt.log(amount)
+    log_share = log_amount - pt.log(ceiling) - raw["log_turnover"]
     wall = pt.sum(-1e4 * pt.maximum(log_share + 1e-6, 0.0))
     if spec.fines.reading == "eur":
         x, jacobian = log_amount, -log_amount
@@ -170,20 +171,21 @@ def _new_fines(spec: Specification, fixed: Constants, raw: Any, fines: Any) -> A
 
 def _users(raw: Any, e: Any, users: Any) -> Any:
     """Log density of each change of a user count, by scenario (columns); without accrual the columns agree."""
-    drift = e["drift"][pt.cast(users[:, 2], "int64")] * users[:, 1]
-    lost = [pt.log1p(-e["attrition"] * users[:, end, None]) for end in (3, 4)]
-    noise = pt.exp(raw["log_user_noise"]) * pt.sqrt(users[:, 1])
-    return _student(users[:, 0, None], drift[:, None] + lost[1] - lost[0], noise[:, None])
+    change, months, service, *felt, _ = users
+    drift = e["drift"][pt.cast(service, "int64")] * months
+    before, after = (pt.log1p(-e["attrition"] * part[:, None]) for part in felt)
+    noise = pt.exp(raw["log_user_noise"]) * pt.sqrt(months)
+    return _student(change[:, None], drift[:, None] + after - before, noise[:, None])
 
 
 def _openings(raw: Any, openings: Any) -> Any:
     """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals."""
-    log_rate = pt.stack([raw["log_opening_rate"], raw["log_opening_rate"] + raw["log_raised"]])
-    shape = pt.exp(raw["log_opening_shape"])
-    count, steps = openings[:, :2].sum(axis=1), pt.arange(MOST_OPENINGS)
-    hazard = (openings[:, 2:] * pt.exp(log_rate)).sum(axis=1)
+    log_rate, shape = raw["log_opening_rate"], pt.exp(raw["log_opening_shape"])
+    usual, raised, usual_months, raised_months = openings
+    count, steps = usual + raised, pt.arange(MOST_OPENINGS)
+    hazard = pt.exp(log_rate) * (usual_months + raised_months * pt.exp(raw["log_raised"]))
     return (
-        (openings[:, :2] * log_rate).sum()
+        (count * log_rate + raised * raw["log_raised"]).sum()
         + pt.where(count[:, None] > steps, pt.log(shape + steps), 0.0).sum()
         + (shape * pt.log(shape) - (shape + count) * pt.log(shape + hazard)).sum()
     )

@@ -126,8 +126,8 @@ def statement_line(statements: pd.DataFrame) -> str:
     lost = statements["gross"] - statements["stated"]
     worst = statements.loc[lost.abs().idxmax()]
     return (
-        f"Statements: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; with closures and stages "
-        f"running the largest change is {worst['family']} by {worst['within_months']:g} months, "
+        f"Statements: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; with closures and "
+        f"stages running the largest change is {worst['family']} by {worst['within_months']:g} months, "
         f"{worst['scenario']}: {worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
     )
 

@@ -170,10 +170,10 @@ def test_fines_read_in_euros(x_world):
     spec = load_specification().with_reading("eur")
     fixed, o = constants(spec, x_world.exposure[LATER]), x_world.observed[LATER]
     raw = {"log_turnover": pt.as_tensor(np.log(4e9))}
-    amounts = np.column_stack([o.new_fine_amount, o.new_fine_ceiling])
+    amounts = [pt.as_tensor(o.new_fine_amount), pt.as_tensor(o.new_fine_ceiling)]
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
-        got = _new_fines(spec, fixed, raw, pt.as_tensor(amounts)).eval()
-        beyond = _new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(1e9))}, pt.as_tensor(amounts)).eval()
+        got = _new_fines(spec, fixed, raw, amounts).eval()
+        beyond = _new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(1e9))}, amounts).eval()
     assert got == pytest.approx(fine_densities(spec, o, 4e9), rel=1e-10)
     assert np.all(beyond < got - 1000)  # 90 m EUR are more than 6 % of 1 bn
 
@@ -183,7 +183,7 @@ def test_a_fine_beyond_its_ceiling_is_refused(x_world):
 
     spec = x_world.spec
     fixed = constants(spec, x_world.exposure[LATER])
-    fines = pt.as_tensor(np.array([[90e6, 0.06]]))
+    fines = [pt.as_tensor(np.array([90e6])), pt.as_tensor(np.array([0.06]))]
     values = []
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
         for turnover in (1.4e9, 1.501e9, 2e9):
