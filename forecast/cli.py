@@ -35,10 +35,10 @@ def run(
         str | None, typer.Option(help="Origin date, YYYY-MM-DD: what was public by its end counts.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<origin>).")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws per chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=1, help="Tuning steps per chain.")] = 600,
-    chains: Annotated[int, typer.Option(min=2, help="Chains.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 20260203,
+    draws: Annotated[int | None, typer.Option(min=1, help="Draws per chain (default: 1200).")] = None,
+    tune: Annotated[int | None, typer.Option(min=1, help="Tuning steps per chain (default: 450).")] = None,
+    chains: Annotated[int | None, typer.Option(min=2, help="Chains (default: 4).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: 20260203).")] = None,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder."""
     from forecast import forecasting  # noqa: PLC0415
@@ -46,7 +46,8 @@ def run(
     from forecast.terminal import screen  # noqa: PLC0415
 
     progress = console(stderr=True)
-    settings = Settings(draws=draws, tune=tune, chains=chains, seed=seed, progress=progress.is_terminal)
+    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
     result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
     folder = out or Path("outputs") / result.manifest["origin"]
     forecasting.save(result, folder)

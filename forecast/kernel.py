@@ -56,10 +56,10 @@ def _at_risk(months, base, effect, n_families):
     shared = months.shape[1] == 1
     for r in range(months.shape[0]):
         for cell in range(months.shape[2]):
+            if shared and months[r, 0, cell] == 0:
+                continue  # most proceedings have lived in few cells
             for e in range(n_families):
-                lived = months[r, 0 if shared else e, cell]
-                if lived > 0:
-                    total[r, e] += lived * base[e, cell] * effect[r, e]
+                total[r, e] += months[r, 0 if shared else e, cell] * base[e, cell] * effect[r, e]
     return total
 
 
@@ -263,13 +263,18 @@ def marginal(
         d_other += q
 
     # Back from the integrated hazards to the effects.
+    d_at_risk = np.zeros(n_families)
     for r in range(len(row_matter)):
         for e in range(n_families):
-            d_at_risk = 0.0
+            d_at_risk[e] = 0.0
             for s in range(n_scenarios):
-                d_at_risk += d_hazard[row_matter[r], s] * tilt[e, s]
+                d_at_risk[e] += d_hazard[row_matter[r], s] * tilt[e, s]
                 d_tilt[e, s] += d_hazard[row_matter[r], s] * at_risk[r, e]
-            _push(months, base, effect, e, r, 0, d_at_risk, d_base, d_effect)
+            d_effect[r, e] += d_at_risk[e] * at_risk[r, e]
+        for cell in range(months.shape[2]):
+            if months[r, 0, cell] > 0:
+                for e in range(n_families):
+                    d_base[e, cell] += d_at_risk[e] * months[r, 0, cell] * base[e, cell] * effect[r, e]
     for e in range(n_families):
         for s in range(n_scenarios):
             d_loading[e] += d_tilt[e, s] * tilt[e, s] * severity[s]
