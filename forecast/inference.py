@@ -132,16 +132,15 @@ class Posterior:
     @property
     def failures(self) -> list[str]:
         """What keeps these draws from being used, in words; empty when all is well."""
-        table, found = self.diagnostics, []
-        for column, bad, limit in (
-            ("r_hat", table["r_hat"] > MAX_R_HAT, f"at most {MAX_R_HAT}"),
-            ("ess_bulk", table["ess_bulk"] < MIN_ESS, f"at least {MIN_ESS}"),
-            ("ess_tail", table["ess_tail"] < MIN_ESS, f"at least {MIN_ESS}"),
-        ):
-            if (bad | table[column].isna()).any():
-                worst = table[column].idxmax() if column == "r_hat" else table[column].idxmin()
-                value = table.loc[worst, column]
-                found.append(f"{column} of {int(bad.sum())} parameters, worst {worst} ({value:.4g}, {limit})")
+        found = []
+        for column, limit, sign in (("r_hat", MAX_R_HAT, 1), ("ess_bulk", MIN_ESS, -1), ("ess_tail", MIN_ESS, -1)):
+            excess = (sign * (self.diagnostics[column] - limit)).fillna(np.inf)
+            if (excess > 0).any():
+                worst = excess.idxmax()
+                value, bound = self.diagnostics.loc[worst, column], "at most" if sign > 0 else "at least"
+                found.append(
+                    f"{column} of {(excess > 0).sum()} parameters, worst {worst} ({value:.4g}, {bound} {limit})"
+                )
         if self.divergences:
             found.append(f"{self.divergences} divergences (none allowed)")
         return found
@@ -217,23 +216,22 @@ def diagnose(raw: Mapping[str, np.ndarray], evidence: Evidence) -> pd.DataFrame:
     from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
 
     table = parameters(evidence.specification, evidence.coords)
-    labels, columns = [], []
+    labels, stacked = [], []
     for name, values in raw.items():
-        columns.append(values.reshape(*values.shape[:2], -1))
+        stacked.append(values.reshape(*values.shape[:2], -1))
         labels += labels_of(name, table[name].dims, evidence.coords)
-    draws = np.moveaxis(np.concatenate(columns, axis=2), 2, 0)
+    draws = np.moveaxis(np.concatenate(stacked, axis=2), 2, 0)
     where: dict[str, Any] = {"chain_axis": 1, "draw_axis": 2}
-    return pd.DataFrame(
-        {
+    with np.errstate(invalid="ignore", divide="ignore"):  # a parameter that never moves has no R-hat: NaN, refused
+        columns = {
             "mean": draws.mean(axis=(1, 2)),
             "sd": draws.std(axis=(1, 2), ddof=1),
             "r_hat": array_stats.rhat(draws, **where),
             "ess_bulk": array_stats.ess(draws, method="bulk", **where),
             "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **where),
             "mcse_mean": array_stats.mcse(draws, method="mean", **where),
-        },
-        index=pd.Index(labels, name="parameter"),
-    )
+        }
+    return pd.DataFrame(columns, index=pd.Index(labels, name="parameter"))
 
 
 def labels_of(name: str, dims: tuple[str, ...], coords: Mapping[str, tuple[str, ...]]) -> list[str]:

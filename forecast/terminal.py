@@ -29,7 +29,7 @@ def screen(tables: dict[str, pd.DataFrame], manifest: dict[str, Any], diagnostic
         *(Text(line) for line in cautions(tables, manifest)),
         Text(""),
         targets_by_horizon(tables["summary"]),
-        Text("Amounts in million EUR. Ranges are equal-tailed 90 % intervals (eti 0.90) of one joint set of draws."),
+        Text("Amounts in million EUR. [ ] are equal-tailed 90 % intervals (eti 0.90), ± Monte Carlo errors."),
         Text(""),
     ]
     if len(tables["prior_resolution"]):
@@ -152,7 +152,8 @@ def passport_table(passport: pd.DataFrame) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None, header_style="dim")
+    table = Table(title=title, min_width=len(title), title_justify="left", title_style="bold", pad_edge=False, box=None)
+    table.header_style = "dim"
     for i, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=i == 0)
     return table

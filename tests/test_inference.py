@@ -1,0 +1,80 @@
+"""The sampler against quadrature where the model is one-dimensional, and the gate against made-up draws."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from forecast.inference import Compiled, Posterior, Settings, diagnose, gather, labels_of
+from forecast.parameters import parameters
+from forecast.record import load_record
+from forecast.specification import Specification, load_specification
+from forecast.vocabulary import FAMILIES
+
+
+def without_effects(spec: Specification) -> Specification:
+    """The same prior file with every effect, severity and frailty shrunk to nothing: one Poisson rate per family."""
+    data = spec.model_dump()
+    hazards = data["hazards"]
+    for part in (*hazards["scales"].values(), *hazards["severity"].values()):
+        part |= {"low": 1e-8, "high": 2e-8}
+    hazards["frailty_shape"] |= {"low": 1e6, "high": 2e6}
+    return Specification.model_validate(data)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    spec, record = without_effects(load_specification()), load_record()
+    evidence = gather(spec, record, spec.as_of)
+    return Compiled(evidence).sample(evidence, Settings(draws=1000, tune=500, seed=4))
+
+
+def test_one_scenario_no_effects_equals_quadrature(plain):
+    """log_rate | data: Normal(loc, scale) times Poisson(n | months * rate), family by family."""
+    x = plain.evidence.exposure
+    prior = parameters(plain.evidence.specification, plain.evidence.coords)["log_rate"]
+    for e, family in enumerate(FAMILIES):
+        n, months = (x.event_family == e).sum(), x.months.sum()
+
+        def density(a, n=n, months=months, e=e):
+            return norm.pdf(a, prior.loc[e], prior.scale[e]) * np.exp(n * a - months * np.exp(a) + n * 6.0)
+
+        span = (prior.loc[e] - 6 * prior.scale[e], prior.loc[e] + 6 * prior.scale[e])
+        mass, first, second = (quad(lambda a, k=k: a**k * density(a), *span, limit=400)[0] for k in range(3))
+        mean, variance = first / mass, second / mass - (first / mass) ** 2
+        row = plain.diagnostics.loc[f"log_rate[{family}]"]
+        assert abs(row["mean"] - mean) < 4 * row["mcse_mean"], family
+        assert row["sd"] == pytest.approx(np.sqrt(variance), rel=6 / np.sqrt(2 * row["ess_bulk"])), family
+
+
+def test_scores_without_data_keep_their_prior(plain):
+    assert plain.raw["pace_score"].std() == pytest.approx(1, abs=0.05)
+
+
+def test_the_gate_sees_each_failure(plain):
+    raw = {k: v.copy() for k, v in plain.raw.items()}
+    raw["log_turnover"][0] += 3.0
+    statistics = {**plain.statistics, "diverging": plain.statistics["diverging"].copy()}
+    statistics["diverging"][1, 2] = True
+    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, statistics, diagnose(raw, plain.evidence))
+    text = "; ".join(bad.failures)
+    for words in ("worst log_turnover", "r_hat of", "ess_bulk of", f"{plain.divergences + 1} divergences"):
+        assert words in text
+
+
+def test_stuck_chains_are_seen(plain):
+    raw = {k: v.copy() for k, v in plain.raw.items()}
+    raw["log_shape"][:] = 1.0
+    found = diagnose(raw, plain.evidence)
+    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, plain.statistics, found)
+    assert any("log_shape" in failure for failure in bad.failures)
+
+
+def test_labels_follow_the_arrays():
+    assert labels_of("a", (), {}) == ["a"]
+    assert labels_of("a", ("x", "y"), {"x": ("p", "q"), "y": ("1", "2")}) == [
+        "a[p, 1]",
+        "a[p, 2]",
+        "a[q, 1]",
+        "a[q, 2]",
+    ]
