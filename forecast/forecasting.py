@@ -118,7 +118,8 @@ def fit(compiled: Compiled, evidence: Evidence, record: Record, settings: Settin
     weight = spec.pooling.value
     if weight == 1 or not evidence.exposure.inside:
         return compiled.sample(evidence, settings)
-    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
+    known = record.as_of(evidence.exposure.origin)
+    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider=known)
     first = compiled.sample(at_brief, settings)
     outside = outside_weights(first.draws).mean(axis=0)
     pooled = at_brief.constants.pi**weight * outside ** (1 - weight)

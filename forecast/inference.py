@@ -21,6 +21,7 @@ from forecast.record import Record
 from forecast.specification import Specification
 
 MAX_R_HAT, MIN_ESS = 1.01, 400
+STATISTICS = ("diverging", "n_steps", "depth", "maxdepth_reached", "energy", "logp", "step_size", "mean_tree_accept")
 TARGET_ACCEPT = 0.9
 """Mean acceptance that the step size is tuned to; at 0.8 one draw in some thousands diverges."""
 
@@ -184,16 +185,6 @@ class Compiled:
         )
         names = parameters(evidence.specification, evidence.coords)
         raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
-        kept = (
-            "diverging",
-            "n_steps",
-            "depth",
-            "maxdepth_reached",
-            "energy",
-            "logp",
-            "step_size",
-            "mean_tree_accept",
-        )
         rng = np.random.default_rng([settings.seed, 1])
         n = settings.chains * settings.draws
         exact = draw_conjugate(evidence.specification, evidence.observations, n, rng)
@@ -203,7 +194,7 @@ class Compiled:
             settings=settings,
             raw=raw,
             exact=exact,
-            statistics={k: tree["sample_stats"][k].values for k in kept},
+            statistics={k: tree["sample_stats"][k].values for k in STATISTICS},
             diagnostics=diagnose(raw, evidence),
         )
 

@@ -151,19 +151,20 @@ def first_hazards(
 
 
 def new_fines(flat: Draws, fixed: Constants, reading: str, observations: Observations) -> np.ndarray:
-    """Return the log density of the focal matter's new fines, shape draw, scenario; minus infinity over a ceiling.
+    """Return the log density of the focal matter's new fines, shape draw, scenario; a steep wall beyond a ceiling.
 
     Reading ``share_of_ceiling``: ``logit(amount / (ceiling * turnover)) ~ Normal(loc_s, sd_s)``; reading ``eur``:
     ``log amount ~ Normal(loc_s, sd_s)``. Densities are of the amount in EUR.
     """
     amount = np.log(observations.new_fine_amount)[None, :]
     share = amount - np.log(observations.new_fine_ceiling) - flat["log_turnover"][:, None]
-    beyond = np.where((share > 0).any(axis=1), -np.inf, 0.0)[:, None]
+    beyond = (-1e4 * np.maximum(share + 1e-6, 0.0)).sum(axis=1)[:, None]
     if reading == "eur":
         x, jacobian = amount, -amount
     else:
-        rest = np.log(-np.expm1(np.minimum(share, -1e-12)))
-        x, jacobian = share - rest, -amount - rest
+        inside = np.minimum(share, -1e-6)
+        rest = np.log(-np.expm1(inside))
+        x, jacobian = inside - rest, -amount - rest
     density = norm.logpdf(x[..., None], fixed.fine_loc, fixed.fine_sd) + jacobian[..., None]
     return density.sum(axis=1) + beyond
 

@@ -34,7 +34,8 @@ class Observations:
     and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
     by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
     after the origin (-1: it is no longer designated). ``new_fine_*``: amounts and ceilings (share of
-    turnover) of focal fines after ``as_of``; ``new_order_scopes``: scopes of orders after it;
+    turnover) of focal fines after ``as_of``; ``resolved_*``: what the resolution rule
+    has seen so far, dated after ``as_of`` and within its months;
     ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
 
@@ -58,7 +59,9 @@ class Observations:
     opening_raised_left: np.ndarray
     new_fine_amount: np.ndarray
     new_fine_ceiling: np.ndarray
-    new_order_scopes: tuple[str, ...]
+    resolved_families: tuple[str, ...]
+    resolved_order_scopes: tuple[str, ...]
+    resolved_fine_total: float
     unappealed_fines: tuple[float, ...]
 
 
@@ -83,6 +86,7 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
         **_turnover(known, specification),
         **_openings(known, specification, origin),
         **_new_fines(known, specification, focal_cases, public_ids(record, specification.as_of)),
+        **_resolved(known, specification, focal_cases),
         unappealed_fines=_unappealed(known, focal_cases, origin),
     )
 
@@ -282,7 +286,6 @@ def _new_fines(
     known: Record, specification: Specification, focal_cases: set[str], before: frozenset[str]
 ) -> dict[str, Any]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
-    orders = events.loc[[family_of(t, s) == "order" for t, s in zip(events["type"], events["scope"], strict=True)]]
     events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]
     cases = known.proceedings.set_index("case_id")
     caps = [
@@ -292,7 +295,6 @@ def _new_fines(
     return {
         "new_fine_amount": events["amount_eur"].to_numpy(float),
         "new_fine_ceiling": np.array(caps, dtype=float),
-        "new_order_scopes": tuple(orders["scope"]),
     }
 
 
@@ -305,3 +307,19 @@ def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[flo
         for case, day in zip(fines["case_id"], fines["date"], strict=True)
         if case not in appealed.index or appealed[case] < day
     )
+
+
+def _resolved(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, Any]:
+    """What the log holds for the resolution rule, by the dates of events: likelihood or not, first or not."""
+    as_of = pd.Timestamp(specification.as_of)
+    last = as_of + pd.Timedelta(days=specification.resolution.months.value * DAYS_PER_MONTH)
+    events = known.events.loc[known.events["case_id"].isin(focal_cases)]
+    events = events.loc[(events["date"] > as_of) & (events["date"] <= last)]
+    families = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
+    is_order = [family == "order" for family in families]
+    is_fine = [family == "fine" for family in families]
+    return {
+        "resolved_families": tuple(sorted({f for f in families if f})),
+        "resolved_order_scopes": tuple(sorted(set(events.loc[is_order, "scope"]))),
+        "resolved_fine_total": float(events.loc[is_fine, "amount_eur"].sum()),
+    }

@@ -222,17 +222,18 @@ def resolve(future: Future) -> np.ndarray:
     limit = rule.months.value - max(x.elapsed, 0.0)
     first = np.where(future.paths.first_any <= limit, future.paths.first_any, np.inf)
     horizons = np.array(HORIZONS)
-    seen = {f: x.happened[i] | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
+    seen = {f: (f in o.resolved_families) | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
     scopes = {
-        scope: (scope in o.new_order_scopes)
+        scope: (scope in o.resolved_order_scopes)
         | (future.by(np.where(future.order_time <= limit, future.order_time, np.inf), future.order_path,
                      (future.order_scope == code).astype(float)) > 0)
         for scope, code in (("extensive", 1), ("filtering", 2))
     }  # fmt: skip
     timely = np.where(future.fine_time <= limit, future.fine_time, np.inf)
-    fines = o.new_fine_amount.sum() + future.by(timely, future.fine_path, future.fine_amount)
+    fines = o.resolved_fine_total + future.by(timely, future.fine_path, future.fine_amount)
     none = np.zeros((len(future.draws), len(HORIZONS)), dtype=bool)
-    severe = none | np.logical_and.reduce([seen[f] for f in rule.crackdown.together])
+    together = [seen[f] for f in rule.crackdown.together]
+    severe = none | np.logical_and.reduce(together) if together else none
     for family in rule.crackdown.families:
         severe = severe | seen[family]
     for scope in rule.crackdown.order_scopes:

@@ -168,7 +168,7 @@ def statement_table(future: Future, draws: xr.Dataset, rng: np.random.Generator)
             for statement in stated[name]:
                 net = (frozen[:, FAMILIES.index(family)] <= statement.within).astype(float)
                 gross = (running <= statement.within).astype(float)
-                errors = [x.std() / np.sqrt(max(len(x), 1)) for x in (net, gross)]
+                errors = [np.sqrt(statement.value * (1 - statement.value) / max(len(x), 1)) for x in (net, gross)]
                 rows.append(
                     (
                         family,

@@ -10,6 +10,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+CLEAR = 0.8
+"""Share of each latent scenario that must resolve as itself a priori."""
 VIEWS = {
     "brief": "the analyst's numbers",
     "inside": "the brief, with news since it",
@@ -29,6 +31,9 @@ def screen(tables: dict[str, pd.DataFrame], manifest: dict[str, Any], diagnostic
         *(Text(line) for line in cautions(tables, manifest)),
         Text(""),
         targets_by_horizon(tables["summary"]),
+        Text(
+            "Events, closure and fines are of the proceedings open at the origin; new ones are counted, not followed."
+        ),
         Text("Amounts in million EUR. [ ] are equal-tailed 90 % intervals (eti 0.90), ± Monte Carlo errors."),
         Text(""),
     ]
@@ -67,11 +72,18 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: dict[str, Any]) -> list[
         gap = float(np.abs(wide.loc["inside"] - wide.loc["outside"]).sum() / 2)
         if gap >= DISAGREE:
             lines.append(f"Inside and outside view disagree: {gap:.0%} of the probability lies elsewhere.")
+        for _, row in tables["prior_resolution"].iterrows():
+            if row[row["latent"]] < CLEAR:
+                lines.append(
+                    f"The priors contradict the resolution rule: only {row[row['latent']]:.0%} of latent "
+                    f"{row['latent']} resolves as {row['latent']}."
+                )
     posterior = tables["posterior_summary"]
-    own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio")]
+    own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio"), "contraction"].mean()
+    rest = "rest mostly on priors" if own < 0.5 else "owe more to data than to priors"
     lines.append(
-        "The outside view's classes rest mostly on priors: the data take away "
-        f"{own['contraction'].clip(lower=0).mean():.0%} of the prior variance of severities, loadings and weights."
+        f"The outside view's classes {rest}: the data take away {own:.0%} of the prior variance of severities, "
+        "loadings and weights."
     )
     return lines
 
@@ -126,9 +138,9 @@ def statement_line(statements: pd.DataFrame) -> str:
     lost = statements["gross"] - statements["stated"]
     worst = statements.loc[lost.abs().idxmax()]
     return (
-        f"Statements: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; with closures and "
-        f"stages running the largest change is {worst['family']} by {worst['within_months']:g} months, "
-        f"{worst['scenario']}: {worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
+        f"Statements, from the prior alone: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; "
+        f"with closures and stages running the largest change is {worst['family']} by {worst['within_months']:g} "
+        f"months, {worst['scenario']}: {worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
     )
 
 

@@ -122,7 +122,7 @@ def _standing(x: Exposure, row: int) -> Start:
 def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.DataFrame:
     """Return quantiles of the next fine, EUR, given that one comes, for every open proceeding.
 
-    Columns ``case_id, q05, q25, q50, q75, q95, reason``. Focal proceedings under the brief: the first simulated fine in
+    Columns ``case_id, q05, q25, q50, q75, q95, reason``. Focal proceedings: the first simulated fine in
     each. All others: the reference sizes of their instrument times ceiling and latest turnover; as a share of turnover
     where the law sets no ceiling; empty, with the reason, where no turnover is known.
     """
@@ -133,7 +133,7 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
     rows = []
     for row in map(int, np.flatnonzero(x.is_open)):
         case = x.cases[row]
-        if row < x.n_focal and future.view == "inside":
+        if row < x.n_focal:
             amounts, reason = _first_focal_fine(future, row)
         else:
             group = str(table.at[case, "provider_group"])
@@ -150,7 +150,8 @@ def _first_focal_fine(future: Future, row: int) -> tuple[np.ndarray, str]:
     amounts = future.fine_amount[own][is_first]
     if len(amounts) < LEAST_FINES:
         return np.zeros(0), f"only {len(amounts)} of {len(future.draws)} draws have a fine here within 60 months"
-    return amounts, "the brief's range of the scenario"
+    size = "the brief's range of the scenario" if future.view == "inside" else "reference sizes"
+    return amounts, f"{size}, given a fine here within 60 months"
 
 
 def _reference_fine(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from worlds import LATER, with_news
 
 import forecast
 from forecast import forecasting, inference
@@ -173,6 +174,16 @@ def test_pooling_moves_the_inside_view_towards_the_outside_one(compiled, lenient
     outside = forecasting.outside_weights(compiled.sample(evidence, SHORT).draws).mean(axis=0)
     expected = np.sqrt([0.40, 0.45, 0.15] * outside)
     assert pooled == pytest.approx(expected / expected.sum())
+
+
+def test_pooling_is_fixed_at_the_brief_and_news_update_it(lenient):
+    spec, record = load_specification().with_reading("outside_pool_half"), with_news()
+    later = gather(spec, record, LATER)
+    posterior = forecasting.fit(Compiled(later), later, record, SHORT)
+    assert posterior.evidence.constants.pi.sum() == pytest.approx(1)
+    assert not np.allclose(posterior.evidence.constants.pi, [0.40, 0.45, 0.15])
+    inside = forecasting.conclude(posterior, record.as_of(LATER)).tables["scenarios"].query("view == 'inside'")
+    assert not np.allclose(inside["probability"], posterior.evidence.constants.pi, atol=0.01)
 
 
 def test_too_few_draws_are_refused_with_advice(compiled):

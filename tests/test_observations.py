@@ -6,13 +6,12 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 from scipy.special import logit
-from worlds import AS_OF, NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
+from worlds import AS_OF, LATER, NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
 
 from forecast.observations import Observations, accrual, observe
 from forecast.vocabulary import DAYS_PER_MONTH
 
 ANCHOR = [case("anchor", "2020-01-01")], [event("anchor", "2020-01-01", "opened")]
-LATER = date(2027, 7, 31)
 
 
 def small(cases=(), events=(), origin=AS_OF, spec=None, **tables) -> Observations:
@@ -302,9 +301,28 @@ def test_what_else_is_known_of_the_focal_matter():
         event("anchor", "2026-03-01", "interim_measures", scope="filtering"),
     ]
     o = small(cases, events)
-    assert o.new_order_scopes == ()
+    assert o.resolved_order_scopes == ()
     assert o.unappealed_fines == pytest.approx([(AS_OF - date(2025, 3, 1)).days / DAYS_PER_MONTH])
-    assert small(cases, events, LATER).new_order_scopes == ("extensive",)
+    assert small(cases, events, LATER).resolved_order_scopes == ("extensive",)
+
+
+def test_the_resolution_rule_reads_dates_not_likelihood():
+    """An entry-day event counts, one dated before the brief does not, one after the rule's months does not."""
+    spec = load_specification()
+    record = with_rows(
+        load_record(),
+        proceedings=[case("new-x", "2026-03-01", matter=spec.matter, provider_group="X")],
+        events=[
+            event("new-x", "2026-03-01", "suspension"),
+            event("ec-dsa-x-2023", "2026-01-30", "fine", published="2026-03-01", amount_eur=150e6),
+            event("ec-dsa-x-2023", "2026-04-30", "fine", amount_eur=7e6),
+            event("ec-dsa-x-2023", "2031-06-01", "executive_charged"),
+        ],
+    )
+    o = observe(record, spec, date(2031, 7, 1))
+    assert o.resolved_families == ("fine", "suspension")
+    assert o.resolved_fine_total == 7e6
+    assert observe(record, spec, spec.as_of).resolved_families == ()
 
 
 def test_what_is_left_of_a_raised_year():

@@ -14,6 +14,7 @@ from forecast.record_tables import TABLES
 from forecast.specification import Specification
 
 AS_OF = date(2026, 2, 3)
+LATER = date(2027, 7, 31)
 DEFAULTS = {
     "proceedings": {"provider": "P", "provider_group": "P", "authority": "A", "authority_class": "commission_dsa"}
     | {"jurisdiction": "EU", "instrument": "DSA"},
