@@ -156,13 +156,15 @@ class Compiled:
     """A model compiled once; ``sample`` takes any evidence of the same prior file and coordinates."""
 
     def __init__(self, evidence: Evidence):
-        import nutpie  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
+        import nutpie  # noqa: PLC0415
+        import pytensor  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
 
         from forecast.model import build_model  # noqa: PLC0415
 
         self._coords = evidence.coords
         model = build_model(evidence.specification, evidence.exposure, evidence.observations)
-        self._model = nutpie.compile_pymc_model(model)
+        with pytensor.config.change_flags(numba__fastmath=False):  # rounding must not depend on what was cached
+            self._model = nutpie.compile_pymc_model(model)
 
     def sample(self, evidence: Evidence, settings: Settings) -> Posterior:
         """Sample the posterior with nutpie, and draw the conjugate parts; nothing is refused yet."""

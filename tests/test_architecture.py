@@ -29,7 +29,7 @@ FLOORS = [
 ]
 """A module imports only from floors above its own in this list (lower in the house)."""
 
-HEAVY = {"pymc": {"model"}, "pytensor": {"model"}, "nutpie": {"inference"}, "matplotlib": set()}
+HEAVY = {"pymc": {"model"}, "pytensor": {"model", "inference"}, "nutpie": {"inference"}, "matplotlib": set()}
 """Who may import what costs seconds or draws pictures."""
 
 LONG_FILES = {"observations": "one short reduction for each of the record's tables beside the events"}
