@@ -19,6 +19,8 @@ _PLACES = {
     "save": "forecasting",
     "load": "forecasting",
     "Forecast": "forecasting",
+    "prior_forecast": "prior_check",
+    "PriorForecast": "prior_check",
     "Settings": "inference",
     "NotConvergedError": "inference",
     "load_record": "record",
@@ -28,12 +30,18 @@ _PLACES = {
     "dump_specification": "specification",
     "Specification": "specification",
     "InputError": "files",
+    "export": "exports",
+    "read_export": "exports",
 }
 
-__all__ = sorted(_PLACES)  # noqa: PLE0605
+_MODULES = ("plots", "exports")
+
+__all__ = sorted([*_PLACES, *_MODULES])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"forecast.{name}")
     if name in _PLACES:
         return getattr(import_module(f"forecast.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'forecast' has no attribute {name!r}")

@@ -25,6 +25,7 @@ PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file 
 RecordOption = Annotated[
     Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
 ]
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
 
 
 @app.command()
@@ -40,8 +41,9 @@ def run(
     chains: Annotated[int | None, typer.Option(min=2, help="Chains (default: 4).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: 20260203).")] = None,
 ) -> None:
-    """Fit the model and forecast the matter; print the tables and write a complete folder."""
-    from forecast import forecasting  # noqa: PLC0415
+    """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
+    from forecast import forecasting, plots  # noqa: PLC0415
+    from forecast.folders import FIGURES  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
     from forecast.terminal import screen  # noqa: PLC0415
 
@@ -51,6 +53,7 @@ def run(
     result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
     folder = out or Path("outputs") / result.manifest["origin"]
     forecasting.save(result, folder)
+    plots.save(result, folder / FIGURES, plots.FIRST)
     terminal = console()
     terminal.print(screen(result.tables, result.manifest, result.diagnostics))
     terminal.print(f"Written to {escape(str(folder))}")
@@ -113,13 +116,41 @@ def priors(
 
 
 @app.command()
-def show(folder: Annotated[Path, typer.Argument(help="Folder of a forecast.")]) -> None:
+def show(folder: FolderArgument) -> None:
     """Print the tables of a saved forecast."""
     from forecast.folders import check_folder, read_json, read_tables  # noqa: PLC0415
     from forecast.terminal import screen  # noqa: PLC0415
 
     manifest = check_folder(folder)
     console().print(screen(read_tables(folder), manifest, read_json(folder / "diagnostics.json")))
+
+
+@app.command()
+def plot(
+    folder: FolderArgument,
+    only: Annotated[list[str] | None, typer.Option(help="Draw this figure alone (may be repeated).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the figures (default: DIR/figures).")] = None,
+) -> None:
+    """Draw the figures of a saved forecast, as PNG and SVG."""
+    from forecast import forecasting, plots  # noqa: PLC0415
+    from forecast.folders import FIGURES  # noqa: PLC0415
+
+    names = plots.check(only or plots.PLOTS)
+    for path in plots.save(forecasting.load(folder), out or folder / FIGURES, names):
+        console().print(escape(str(path)), soft_wrap=True)
+
+
+@app.command()
+def export(
+    folder: FolderArgument,
+    form: Annotated[str, typer.Option("--format", help="csv, parquet, json, xlsx, netcdf, latex or markdown.")],
+    out: Annotated[Path | None, typer.Option(help="File or folder to write (default: beside DIR, by format).")] = None,
+) -> None:
+    """Write the summaries, draws and event probabilities of a saved forecast in another format."""
+    from forecast import exports, forecasting  # noqa: PLC0415
+
+    target = out or exports.default_path(folder, form)
+    console().print(escape(str(exports.export(forecasting.load(folder), form, target))), soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.files import InputError, Problem, fingerprint
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout; a folder of another version is refused."""
 TABLES = (
     "summary",
@@ -23,8 +23,8 @@ TABLES = (
     "prior_resolution",
 )
 
-
 MANIFEST = "manifest.json"
+FIGURES = "figures"
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -36,7 +36,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, with the SHA-256 of every file of the folder."""
+    """Write the manifest, with the SHA-256 of every file of the folder; figures come later and can be redrawn."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     sums = {p.relative_to(folder).as_posix(): fingerprint(p.read_bytes()) for p in files}
     write_json(folder / MANIFEST, {**manifest, "sha256": sums})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -15,44 +13,45 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import whole_folder
-from forecast.folders import FORMAT, check_folder, read_json, read_tables, refuse_foreign, seal, write_json
+from forecast.folders import check_folder, read_json, read_tables, refuse_foreign, seal, write_json
 from forecast.inference import (
     Compiled,
     Evidence,
     Posterior,
     Settings,
     gather,
-    prior_draws,
 )
 from forecast.outcomes import imagine, outside_weights
+from forecast.prior_check import PriorForecast, from_prior
 from forecast.record import Record, as_day, load_record, save_record
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import (
-    INTERVAL,
     posterior_table,
     resolution_table,
     scenario_table,
-    statement_table,
+    scenario_views,
     summary_table,
     targets,
 )
-from forecast.trees import to_tree
+from forecast.trees import provenance, to_tree
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
-PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
+DRAWS = ("outcomes", "prior_outcomes")
 
 
 @dataclass(frozen=True)
 class Forecast:
     """What the evidence says at one origin date: everything that a folder holds.
 
-    ``outcomes``: joint draws of every target (draw, horizon). ``tree``: posterior, prior, statistics, data, densities.
+    ``outcomes``: joint draws of every target (draw, horizon); ``prior_outcomes``: the same from the prior file alone at
+    ``as_of`` (empty before it). ``tree``: posterior, prior, statistics, data, replicates of the data, densities.
     ``tables``: the frames named in ``TABLES``. ``diagnostics``, ``manifest``: what was sampled, from what, with what.
     """
 
     specification: Specification = field(repr=False)
     record: Record = field(repr=False)
     outcomes: xr.Dataset = field(repr=False)
+    prior_outcomes: xr.Dataset = field(repr=False)
     tree: xr.DataTree = field(repr=False)
     tables: dict[str, pd.DataFrame] = field(repr=False)
     diagnostics: dict[str, Any] = field(repr=False)
@@ -133,22 +132,24 @@ def conclude(posterior: Posterior, record: Record) -> Forecast:
     rng = np.random.default_rng([settings.seed, 3])
     law = focal_statute(posterior.draws, record)
     future = imagine(posterior.draws, law.ceilings, law.instruments, rng)
-    outcomes = targets(future)
+    prior, outcomes = _before(evidence, record, settings), targets(future)
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": future.view, "seed": settings.seed}
     tables = {
         "summary": summary_table(outcomes, origin, settings.chains),
-        "scenarios": scenario_table(posterior, outcomes, origin),
+        "scenarios": scenario_table(scenario_views(posterior.draws, outcomes), origin, settings.chains),
         "event_probabilities": _dated(event_probabilities(future, rng), origin),
         "next_fines": _dated(next_fines(future, record, rng), origin),
         "posterior_summary": posterior_table(posterior),
         "resolution": resolution_table(outcomes).reset_index(),
-        **_prior_check(evidence, record, settings),
+        "statements": prior.tables["statements"] if prior else pd.DataFrame(),
+        "prior_resolution": prior.tables["resolution"] if prior else pd.DataFrame(),
     }
-    manifest = _manifest(posterior, record, future.view)
+    manifest = provenance(evidence, record, settings.seed, future.view)
     return Forecast(
         specification=spec,
         record=record,
         outcomes=outcomes,
+        prior_outcomes=prior.outcomes if prior else xr.Dataset(),
         tree=to_tree(posterior, {k: v for k, v in manifest.items() if isinstance(v, str | int)}),
         tables=tables,
         diagnostics=_diagnostics(posterior),
@@ -161,21 +162,13 @@ def _dated(table: pd.DataFrame, origin: str) -> pd.DataFrame:
     return table
 
 
-def _prior_check(evidence: Evidence, record: Record, settings: Settings) -> dict[str, pd.DataFrame]:
-    """Simulate from the prior alone, at ``as_of``: do the statements hold, and does each scenario resolve as itself?"""
-    spec = evidence.specification
+def _before(evidence: Evidence, record: Record, settings: Settings) -> PriorForecast | None:
+    """Return what the prior alone says at ``as_of``; before it there is no brief to have a say."""
     if not evidence.exposure.inside:
-        return {"statements": pd.DataFrame(), "prior_resolution": pd.DataFrame()}
-    at_brief = replace(evidence, pooled_pi=None) if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
-    rng = np.random.default_rng([settings.seed, 4])
-    prior = prior_draws(at_brief, settings.chains * settings.draws, settings.seed)
-    law = focal_statute(prior, record.as_of(spec.as_of))
-    future = imagine(prior, law.ceilings, law.instruments, rng)
-    outcomes = targets(future)
-    return {
-        "statements": statement_table(future, outcomes, rng),
-        "prior_resolution": resolution_table(outcomes).reset_index(),
-    }
+        return None
+    spec = evidence.specification
+    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
+    return from_prior(at_brief, record, settings.chains * settings.draws, settings.seed)
 
 
 def _diagnostics(posterior: Posterior) -> dict[str, Any]:
@@ -197,30 +190,14 @@ def _diagnostics(posterior: Posterior) -> dict[str, Any]:
     }
 
 
-def _manifest(posterior: Posterior, record: Record, view: str) -> dict[str, Any]:
-    spec, x = posterior.evidence.specification, posterior.evidence.exposure
-    return {
-        "format": FORMAT,
-        "matter": spec.matter,
-        "origin": str(x.origin),
-        "as_of": str(spec.as_of),
-        "view": view,
-        "priors_fingerprint": spec.fingerprint,
-        "record_fingerprint": record.fingerprint,
-        "seed": posterior.settings.seed,
-        "interval": INTERVAL,
-        "python": platform.python_version(),
-        **{f"version_{p}": importlib.metadata.version(p) for p in PACKAGES},
-    }
-
-
 def save(forecast: Forecast, folder: Path | str) -> None:
     """Write a complete folder; one that stands there already is replaced whole or not at all."""
     folder = Path(folder)
     refuse_foreign(folder)
     with whole_folder(folder) as scratch:
         forecast.tree.to_netcdf(scratch / "posterior.nc", engine="netcdf4")
-        forecast.outcomes.to_netcdf(scratch / "outcomes.nc", engine="netcdf4")
+        for name in DRAWS:
+            getattr(forecast, name).to_netcdf(scratch / f"{name}.nc", engine="netcdf4")
         for name, table in forecast.tables.items():
             table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         (scratch / "priors.yaml").write_text(dump_specification(forecast.specification), encoding="utf-8")
@@ -235,14 +212,17 @@ def load(folder: Path | str) -> Forecast:
     manifest = check_folder(folder)
     with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:
         loaded = tree.load()
-    with xr.open_dataset(folder / "outcomes.nc", engine="netcdf4") as outcomes:
-        drawn = outcomes.load()
     return Forecast(
         specification=load_specification(folder / "priors.yaml"),
         record=replace(load_record(folder / "record"), as_of_date=date.fromisoformat(manifest["origin"])),
-        outcomes=drawn,
+        **{name: _read_draws(folder / f"{name}.nc") for name in DRAWS},
         tree=loaded,
         tables=read_tables(folder),
         diagnostics=read_json(folder / "diagnostics.json"),
         manifest={k: v for k, v in manifest.items() if k != "sha256"},
     )
+
+
+def _read_draws(path: Path) -> xr.Dataset:
+    with xr.open_dataset(path, engine="netcdf4") as draws:
+        return draws.load()

@@ -91,6 +91,10 @@ class Draws:
     def __len__(self) -> int:
         return len(self.flat["log_turnover"])
 
+    def take(self, rows: np.ndarray) -> Draws:
+        """Return these draws alone."""
+        return Draws(self.evidence, {k: v[rows] for k, v in self.flat.items()})
+
     @cached_property
     def effects(self) -> dict[str, np.ndarray]:
         """What the formulas speak of."""

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, expit, gammaincinv, logit
+from scipy.special import betaincinv, expit, gammaincinv
 
 from forecast.courses import course
 from forecast.observations import RULINGS, Observations, observe
-from forecast.quantities import Number, Range, Statement
+from forecast.quantities import Range, Stated, Statement, bounds, middle, printed, says
 from forecast.record import Record
 from forecast.specification import Specification
 from forecast.vocabulary import FAMILIES
@@ -34,21 +34,24 @@ FIGURES: dict[str, tuple[Callable[[np.ndarray], float], int]] = {
     "latest figure": (lambda values: values[-1], 1),
 }
 """Figures of a sample that a range should hold, and the number of values from which on they count."""
-SHARES = ("probability", *(f"fraction of {x}" for x in ("ceiling", "users", "valuation", "fine", "revenue")))
-"""Units whose ranges have their middle on the logit scale."""
 
 
 class Finding(NamedTuple):
-    """The record's say on one number; percentiles are 0 to 100, NaN where there is no sample."""
+    """The record's say on one number: a figure with its 90 % interval (a sample's: 5 to 95 %), and percentiles.
+
+    In the unit of what is stated. Percentiles are 0 to 100, NaN where there is no sample.
+    """
 
     record: str = ""
+    figure: float = np.nan
+    figure_low: float = np.nan
+    figure_high: float = np.nan
     percentile: float = np.nan
     percentile_low: float = np.nan
     percentile_high: float = np.nan
     warning: str = ""
 
 
-type Stated = Number | Range
 type Judge = Callable[[Stated], Finding]
 type Interval = tuple[float, float]
 type Counterparts = list[tuple[str, Judge]]
@@ -57,17 +60,30 @@ type Counterparts = list[tuple[str, Judge]]
 def passport(specification: Specification, record: Record) -> pd.DataFrame:
     """Return one row per number of the prior file, in its order: what is stated, and the record's say.
 
-    Columns: ``key`` (dotted path), ``says``, ``unit``, ``reading``, ``provenance``, ``brief``, ``record`` (printed
-    figures, or empty), ``percentile``, ``percentile_low``, ``percentile_high`` (0 to 100, of the stated middle and
+    Columns: ``key`` (dotted path), ``says``, ``stated_low``, ``stated``, ``stated_high`` (equal but for ranges),
+    ``unit``, ``reading``, ``provenance``, ``brief``, ``record`` (in words), ``figure``, ``figure_low``,
+    ``figure_high`` (the record's, with its 90 % interval; NaN where it has none), ``percentile``,
+    ``percentile_low``, ``percentile_high`` (0 to 100, of the stated middle and
     of the range's ends in the reference class; NaN without one) and ``warning`` (empty, or one sentence).
     """
     table = counterparts(specification, record)
     rows = []
     for key, stated in specification.numbers():
         judge = next((judge for pattern, judge in table if fnmatchcase(key, pattern)), nothing(""))
-        told = (says(stated), stated.unit, stated.reading, stated.source.kind, stated.source.brief)
+        low, high = bounds(stated)
+        told = (
+            says(stated),
+            low,
+            middle(stated),
+            high,
+            stated.unit,
+            stated.reading,
+            stated.source.kind,
+            stated.source.brief,
+        )
         rows.append((key, *told, *judge(stated)))
-    columns = ("key", "says", "unit", "reading", "provenance", "brief", *Finding._fields)
+    numbers = ("stated_low", "stated", "stated_high")
+    columns = ("key", "says", *numbers, "unit", "reading", "provenance", "brief", *Finding._fields)
     return pd.DataFrame(rows, columns=list(columns))
 
 
@@ -106,7 +122,7 @@ def _from_fines(specification: Specification, known: Record, seen: Observations)
     shares, noun, whose = expit(seen.size), "fines against technology groups", specification.fines.turnover_of
     own = (known.turnover["company_group"] == specification.provider_group) & (whose == "provider")
     years = known.turnover.loc[own].sort_values("year")[["year", "turnover_eur"]].to_numpy(float)
-    latest = "".join(f"the latest {_printed(figure)}, of {year:.0f}" for year, figure in years[-1:])
+    latest = "".join(f"the latest {printed(figure)}, of {year:.0f}" for year, figure in years[-1:])
     return [
         ("fines.turnover", sample(years[:, 1], f"years of the {whose}'s turnover", latest, "latest figure")),
         ("fines.share.*", sample(shares, noun)),
@@ -151,7 +167,7 @@ def _from_impacts(known: Record, seen: Observations) -> Counterparts:
     studies = values.loc[values["kind"] == "event_study", "change_fraction"]
     caps = values.loc[(values["kind"] == "market_cap") & values["value_usd_bn"].notna()]
     named = zip(caps["company_group"], -caps["change_fraction"], strict=True)
-    apart = ", ".join(f"{group} {_printed(decline)}" for group, decline in named)
+    apart = ", ".join(f"{group} {printed(decline)}" for group, decline in named)
     spent = known.moderation.dropna(subset="spend_eur")
     what = "; ".join(f"{row.company_group} {row.year:.0f}: {row.what}" for row in spent.itertuples())
     aside = f"market values apart: {apart or 'none'}"
@@ -172,15 +188,18 @@ def _chance(events: int, months: float, still_open: int, stated: Stated) -> Find
     if not isinstance(stated, Statement) or not still_open or not months > 0:
         return Finding("no proceeding of the matter is open, or none is at risk")
     crude = events / months if events else poisson_interval(0, months)[1]
-    exponent = crude * stated.within * still_open
+    foreseen = stated.within * still_open
+    exponent = crude * foreseen
+    low, high = (float(-np.expm1(-rate * foreseen)) for rate in poisson_interval(events, months))
     factor = stated.value / (1 - stated.value) / np.expm1(exponent)
-    chance = f"{'' if events else 'at most '}{_printed(-np.expm1(-exponent), 3)} whatever the scenario"
+    chance = f"{'' if events else 'at most '}{printed(-np.expm1(-exponent), 3)} whatever the scenario"
     text = f"{chance} (open proceedings: {still_open}; events: {events} in {months:.0f} months)"
+    finding = Finding(text, float(-np.expm1(-events / months * foreseen)), low, high)
     if factor > ODDS_FACTOR:
-        return Finding(text, warning=f"the stated odds are {_printed(factor)} times those at the record's rate")
+        return finding._replace(warning=f"the stated odds are {printed(factor)} times those at the record's rate")
     if events and factor < 1 / ODDS_FACTOR:
-        return Finding(text, warning=f"the odds at the record's rate are {_printed(1 / factor)} times the stated")
-    return Finding(text)
+        return finding._replace(warning=f"the odds at the record's rate are {printed(1 / factor)} times the stated")
+    return finding
 
 
 def nothing(text: str) -> Judge:
@@ -190,7 +209,7 @@ def nothing(text: str) -> Judge:
 
 def _beyond(values: np.ndarray, noun: str, stated: Stated) -> str:
     """Warn if a range of single values, or its middle, lies beyond the sample's 5 or 95 %."""
-    (low, high), (least, most) = _bounds(stated), np.quantile(values, (TAIL, 1 - TAIL))
+    (low, high), (least, most) = bounds(stated), np.quantile(values, (TAIL, 1 - TAIL))
     if low > most or high < least:
         which = "above the record's 95 %" if low > most else "below the record's 5 %"
         return f"the whole range lies {which}: {len(values)} {noun}"
@@ -201,9 +220,9 @@ def _beyond(values: np.ndarray, noun: str, stated: Stated) -> str:
 
 
 def _left_out(values: np.ndarray, figure: str, stated: Stated) -> str:
-    found, (low, high) = float(FIGURES[figure][0](values)), _bounds(stated)
+    found, (low, high) = float(FIGURES[figure][0](values)), bounds(stated)
     side = "above" if found > high else "below"
-    return "" if low <= found <= high else f"the record's {figure}, {_printed(found)}, lies {side} the range"
+    return "" if low <= found <= high else f"the record's {figure}, {printed(found)}, lies {side} the range"
 
 
 def sample(values: np.ndarray, noun: str, aside: str = "", figure: str = "") -> Judge:
@@ -211,15 +230,18 @@ def sample(values: np.ndarray, noun: str, aside: str = "", figure: str = "") -> 
     aside, few = aside and f"; {aside}", FIGURES[figure][1] if figure else FEW
     if not len(values):
         return nothing(f"no {noun}{aside}")
-    text = f"only {len(values)} {noun}: {', '.join(map(_printed, np.sort(values)))}{aside}"
+    text = f"only {len(values)} {noun}: {', '.join(map(printed, np.sort(values)))}{aside}"
+    low, mid, high = map(float, np.quantile(values, (TAIL, 0.5, 1 - TAIL)))
+    found = Finding(text)
     if len(values) >= FEW:
-        low, mid, high = map(_printed, np.quantile(values, (TAIL, 0.5, 1 - TAIL)))
-        text = f"median {mid} [{low}, {high}], {len(values)} {noun}{aside}"
+        text = f"median {printed(mid)} [{printed(low)}, {printed(high)}], {len(values)} {noun}{aside}"
+        found = Finding(text, mid, low, high)
 
     def judge(stated: Stated) -> Finding:
-        mid, low, high = (percentile(values, x) for x in (middle(stated), *_bounds(stated)))
+        rank, least, most = (percentile(values, x) for x in (middle(stated), *bounds(stated)))
         warning = _left_out(values, figure, stated) if figure else _beyond(values, noun, stated)
-        return Finding(text, mid, low, high, warning if len(values) >= few else "")
+        told = warning if len(values) >= few else ""
+        return found._replace(percentile=rank, percentile_low=least, percentile_high=most, warning=told)
 
     return judge
 
@@ -242,12 +264,13 @@ def share(events: int, cases: int, noun: str, over: float = 1.0) -> Judge:
 
 def _compared(text: str, what: str, figure: float, interval: Interval, stated: Stated, *, over=1.0) -> Finding:
     """Return a figure with its exact interval, and a warning if that does not touch what is stated."""
-    (least, most), (low, high), warning = interval, (x / over for x in _bounds(stated)), ""
+    (least, most), (low, high), warning = interval, (x / over for x in bounds(stated)), ""
     if least > high or most < low:
-        times = _printed(figure / (middle(stated) / over))
+        times = printed(figure / (middle(stated) / over))
         rest = "median and outside its range" if isinstance(stated, Range) else "value, which its interval excludes"
         warning = f"the record's {what} is {times} times the stated {rest}"
-    return Finding(f"{_printed(figure)} [{_printed(least)}, {_printed(most)}], {text}", warning=warning)
+    record = f"{printed(figure)} [{printed(least)}, {printed(most)}], {text}"
+    return Finding(record, figure * over, least * over, most * over, warning=warning)
 
 
 def percentile(values: np.ndarray, x: float) -> float:
@@ -266,30 +289,3 @@ def binomial_interval(events: int, cases: int) -> Interval:
     missed = cases - events
     low = float(betaincinv(events, missed + 1, TAIL)) if events else 0.0
     return low, float(betaincinv(events + 1, missed, 1 - TAIL)) if missed else 1.0
-
-
-def middle(stated: Stated) -> float:
-    """Return the value, or a range's median: on the logit scale for shares, on the log scale if positive."""
-    if isinstance(stated, Number):
-        return stated.value
-    if stated.unit in SHARES:
-        return float(expit((logit(stated.low) + logit(stated.high)) / 2))
-    return float(np.sqrt(stated.low * stated.high)) if stated.low > 0 else (stated.low + stated.high) / 2
-
-
-def says(stated: Stated) -> str:
-    """Return what is stated as text: ``0.03 - 0.33 (90 %)``, ``0.40``, ``0.25 within 6 months``."""
-    if isinstance(stated, Range):
-        return f"{_printed(stated.low, 4)} - {_printed(stated.high, 4)} ({100 * stated.mass:.3g} %)"
-    plain = _printed(stated.value, 4)
-    text = max(plain, f"{stated.value:.2f}", key=len) if stated.unit == "probability" else plain
-    return f"{text} within {stated.within:g} months" if isinstance(stated, Statement) else text
-
-
-def _printed(x: float, digits: int = 2) -> str:
-    size, word = (1e9, " bn") if abs(x) >= 1e9 else (1e6, " m") if abs(x) >= 1e5 else (1, "")
-    return np.format_float_positional(x / size, max(digits, 3 * (size > 1)), fractional=False, trim="-") + word
-
-
-def _bounds(stated: Stated) -> Interval:
-    return (stated.low, stated.high) if isinstance(stated, Range) else (stated.value, stated.value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict, model_validator
 from pydantic_core import CoreSchema, core_schema
 
@@ -191,3 +193,38 @@ def _complete[T](options: tuple[str, ...], values: dict[str, T]) -> dict[str, T]
     if missing := [name for name in options if name not in values]:
         raise refusal(*(((), f"missing key {name!r}") for name in missing))
     return values
+
+
+type Stated = Number | Range
+SHARES = ("probability", *(f"fraction of {x}" for x in ("ceiling", "users", "valuation", "fine", "revenue")))
+"""Units whose ranges have their middle on the logit scale."""
+
+
+def middle(stated: Stated) -> float:
+    """Return the value, or a range's median: on the logit scale for shares, on the log scale if positive."""
+    if isinstance(stated, Number):
+        return stated.value
+    if stated.unit in SHARES:
+        odds = sqrt(stated.low / (1 - stated.low) * stated.high / (1 - stated.high))
+        return odds / (1 + odds)
+    return sqrt(stated.low * stated.high) if stated.low > 0 else (stated.low + stated.high) / 2
+
+
+def says(stated: Stated) -> str:
+    """Return what is stated as text: ``0.03 - 0.33 (90 %)``, ``0.40``, ``0.25 within 6 months``."""
+    if isinstance(stated, Range):
+        return f"{printed(stated.low, 4)} - {printed(stated.high, 4)} ({100 * stated.mass:.3g} %)"
+    plain = printed(stated.value, 4)
+    text = max(plain, f"{stated.value:.2f}", key=len) if stated.unit == "probability" else plain
+    return f"{text} within {stated.within:g} months" if isinstance(stated, Statement) else text
+
+
+def printed(x: float, digits: int = 2) -> str:
+    """Return a number in so many significant digits, with m and bn for millions and billions."""
+    size, word = (1e9, " bn") if abs(x) >= 1e9 else (1e6, " m") if abs(x) >= 1e5 else (1, "")
+    return np.format_float_positional(x / size, max(digits, 3 * (size > 1)), fractional=False, trim="-") + word
+
+
+def bounds(stated: Stated) -> tuple[float, float]:
+    """Return both ends of a range, or the value twice."""
+    return (stated.low, stated.high) if isinstance(stated, Range) else (stated.value, stated.value)

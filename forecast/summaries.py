@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecast.inference import Posterior, labels_of
+from forecast.inference import Draws, Posterior, labels_of
 from forecast.outcomes import (
     RESOLUTIONS,
     Future,
@@ -23,11 +23,10 @@ from forecast.outcomes import (
 )
 from forecast.parameters import parameters
 from forecast.paths import simulate_paths
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, HORIZONS, INTERVAL, SCENARIOS
 from forecast.watchlist import QUANTILES
 
 TARGET_FAMILIES = ("findings", "executive", "order", "suspension", "fine", "commitments")
-INTERVAL = "eti 0.90"
 
 
 def targets(future: Future) -> xr.Dataset:
@@ -114,27 +113,30 @@ def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
         table.at[row, "mcse_mean"] = errors[index[name], horizons.index(horizon)]
 
 
-def scenario_table(posterior: Posterior, draws: xr.Dataset, origin: str) -> pd.DataFrame:
-    """Return the views of the scenarios: ``brief``, ``inside``, ``outside`` and ``resolved_60m``.
+def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return probabilities by draw and scenario of each view: ``brief``, ``inside``, ``outside``, ``resolved_60m``.
 
     Before ``as_of`` there is no brief to have a view: then only ``outside`` and ``resolved_60m``.
     """
-    from arviz_stats.base import array_stats  # noqa: PLC0415
+    views: dict[str, np.ndarray] = {}
+    if draws.evidence.exposure.inside:
+        stated = [s.probability.value for _, s in draws.evidence.specification.scenarios.items()]
+        views["brief"] = np.broadcast_to(stated, (len(draws), len(SCENARIOS)))
+        views["inside"] = inside_weights(draws)
+    views["outside"] = outside_weights(draws)
+    views["resolved_60m"] = np.stack([outcomes[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
+    return views
 
-    shape = (posterior.settings.chains, posterior.settings.draws)
+
+def scenario_table(views: dict[str, np.ndarray], origin: str, chains: int) -> pd.DataFrame:
+    """Return the mean of each view's probabilities, with its Monte Carlo error."""
+    from arviz_stats.base import array_stats  # noqa: PLC0415
 
     def error(values: np.ndarray) -> float:
         if np.ptp(values) < 1e-12:
             return 0.0
-        return float(array_stats.mcse(values.reshape(shape), method="mean", chain_axis=0, draw_axis=1))
+        return float(array_stats.mcse(values.reshape(chains, -1), method="mean", chain_axis=0, draw_axis=1))
 
-    views: dict[str, np.ndarray] = {}
-    stated = [s.probability.value for _, s in posterior.evidence.specification.scenarios.items()]
-    if posterior.evidence.exposure.inside:
-        views["brief"] = np.broadcast_to(stated, (len(posterior.draws), len(SCENARIOS)))
-        views["inside"] = inside_weights(posterior.draws)
-    views["outside"] = outside_weights(posterior.draws)
-    views["resolved_60m"] = np.stack([draws[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
     rows = [
         (origin, view, scenario, float(values[:, s].mean()), error(values[:, s]))
         for view, values in views.items()

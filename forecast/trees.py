@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,10 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from forecast.folders import FORMAT
 from forecast.inference import Draws, Evidence, Posterior, prior_draws
 from forecast.parameters import log_prior, parameters
-from forecast.vocabulary import PHASES, SCENARIOS, STAGES
+from forecast.record import Record
+from forecast.replication import observed, replicate
+from forecast.vocabulary import INTERVAL, PHASES, SCENARIOS, STAGES
 
+PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
 EFFECT_DIMS = {
     "phase": ("family", "later_phase"),
     "stage": ("family", "later_stage"),
@@ -38,16 +44,18 @@ EXACT_DIMS = {
 
 
 def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
-    """Return posterior, prior, sampler statistics, data and pointwise densities as one tree; provenance on the root."""
+    """Return posterior, prior, replicated and real data, statistics and pointwise densities; provenance on the root."""
     evidence, s = posterior.evidence, posterior.settings
     table = parameters(evidence.specification, evidence.coords)
     densities = log_prior(posterior.raw, table)
     draws = posterior.draws
     pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
     shape = (s.chains, s.draws)
+    prior = prior_draws(evidence, s.chains * s.draws, s.seed)
     groups = {
         "posterior": _named(draws, shape),
-        "prior": _named(prior_draws(evidence, s.chains * s.draws, s.seed), shape),
+        "posterior_predictive": _replicated(draws, s.seed),
+        **_prior_groups(prior, shape, s.seed),
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
         "log_likelihood": xr.Dataset(
             {"matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1))},
@@ -61,6 +69,41 @@ def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {**attributes, **{f"settings_{k}": v for k, v in asdict(s).items() if k != "progress"}}
     return tree
+
+
+def prior_tree(draws: Draws, seed: int) -> xr.DataTree:
+    """Return the groups of the prior alone: parameters, replicated and real data."""
+    return xr.DataTree.from_dict(_prior_groups(draws, (1, len(draws)), seed))
+
+
+def _prior_groups(draws: Draws, shape: tuple[int, int], seed: int) -> dict[str, xr.Dataset]:
+    return {
+        "prior": _named(draws, shape),
+        "prior_predictive": _replicated(draws, seed),
+        "observed_data": observed(draws),
+    }
+
+
+def _replicated(draws: Draws, seed: int) -> xr.Dataset:
+    return replicate(draws, np.random.default_rng([seed, 5])).expand_dims("chain")
+
+
+def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict[str, Any]:
+    """Return what a result was made from, and with what: fingerprints, dates, seed, versions."""
+    spec = evidence.specification
+    return {
+        "format": FORMAT,
+        "matter": spec.matter,
+        "origin": str(evidence.exposure.origin),
+        "as_of": str(spec.as_of),
+        "view": view,
+        "priors_fingerprint": spec.fingerprint,
+        "record_fingerprint": record.fingerprint,
+        "seed": seed,
+        "interval": INTERVAL,
+        "python": platform.python_version(),
+        **{f"version_{p}": importlib.metadata.version(p) for p in PACKAGES},
+    }
 
 
 def _coords(evidence: Evidence) -> dict[str, list[str]]:

@@ -125,6 +125,9 @@ HORIZONS = (6, 24, 60)
 WINDOWS = (3, 6, 9, 12)
 """Months after the origin date for the events of every open proceeding."""
 
+INTERVAL = "eti 0.90"
+"""Kind and level of every interval: equal tails, from the 5 to the 95 % quantile."""
+
 
 def family_of(event_type: str, scope: str | None) -> str | None:
     """Return the family that an event counts towards, or ``None``.

@@ -35,7 +35,9 @@ def lenient(monkeypatch):
 
 def test_the_folder_is_complete(packaged_folder):
     files = {p.relative_to(packaged_folder).as_posix() for p in packaged_folder.rglob("*") if p.is_file()}
-    names = "posterior.nc outcomes.nc summary.csv scenarios.csv event_probabilities.csv next_fines.csv"
+    names = (
+        "posterior.nc outcomes.nc prior_outcomes.nc summary.csv scenarios.csv event_probabilities.csv next_fines.csv"
+    )
     expected = {
         *names.split(),
         "posterior_summary.csv",
@@ -208,7 +210,7 @@ def test_folders_that_are_not_whole_are_refused(packaged_folder, tmp_path):
     assert "events.csv: is missing" in str(caught.value)
     manifest = json.loads((broken / "manifest.json").read_text())
     (broken / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(InputError, match="format 99, expected 1"):
+    with pytest.raises(InputError, match="format 99, expected 2"):
         forecast.load(broken)
     (broken / "manifest.json").write_text("{")
     with pytest.raises(InputError, match="is no JSON"):

@@ -14,8 +14,8 @@ from worlds import AS_OF, brief, case, event, load_record, load_specification, w
 
 from forecast import passport as module
 from forecast.exposure import build_exposure
-from forecast.passport import FEW, binomial_interval, middle, passport, percentile, poisson_interval, says
-from forecast.quantities import Number, Range, Source, Statement
+from forecast.passport import FEW, binomial_interval, passport, percentile, poisson_interval
+from forecast.quantities import Number, Range, Source, Statement, middle, says
 from forecast.record_tables import REQUIRED_TABLES, TABLES
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
@@ -23,7 +23,8 @@ from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
 PRIORS = Path(__file__).parents[1] / "priors"
 FILES = ("x-paris-2026.yaml", "tiktok-commission-2026.yaml")
 OURS = Source(kind="ours")
-COLUMNS = ["key", "says", "unit", "reading", "provenance", "brief", "record"]
+COLUMNS = ["key", "says", "stated_low", "stated", "stated_high", "unit", "reading", "provenance", "brief", "record"]
+COLUMNS += ["figure", "figure_low", "figure_high"]
 COLUMNS += ["percentile", "percentile_low", "percentile_high", "warning"]
 
 
@@ -73,7 +74,13 @@ def test_one_row_per_number_in_the_order_of_the_file(spec, record):
     assert table["provenance"].isin(["source", "author_assumption", "ours"]).all()
     ranks = table[["percentile", "percentile_low", "percentile_high"]].stack().dropna()
     assert ranks.between(0, 100).all()
-    assert not table[[c for c in COLUMNS if not c.startswith("percentile")]].isna().any(axis=None)
+    assert not table[[c for c in COLUMNS if not c.startswith(("percentile", "figure"))]].isna().any(axis=None)
+    ordered = table[["figure_low", "figure", "figure_high"]].dropna()
+    assert len(ordered) > 50
+    assert (ordered["figure_low"] <= ordered["figure"]).all()
+    assert (ordered["figure"] <= ordered["figure_high"]).all()
+    assert (table["stated_low"] <= table["stated"]).all()
+    assert (table["stated"] <= table["stated_high"]).all()
     assert not table["record"].str.contains("nan|inf").any()
 
 

@@ -1,0 +1,94 @@
+"""One look for every figure: colours that stay apart in grey and for the colour-blind, captions, pictures in notebooks.
+
+Scenarios differ in lightness, from light (limited) to dark (crackdown), in one order; prior and posterior differ in
+colour, lightness and marker. Nothing global is changed: the style holds only while a figure is made.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from forecast.vocabulary import SCENARIOS
+
+SCENARIO_COLOURS = dict(zip(SCENARIOS, ("#9ecae1", "#3f7fb8", "#12294b"), strict=True))
+POSTERIOR, PRIOR, ACCENT, INK, FAINT = "#1f5c99", "#b0792a", "#c8500a", "#222222", "#d9d9d9"
+PRIOR_MARKER, POSTERIOR_MARKER = "D", "o"
+WIDTH = 7.2
+"""Inches: the text width of a printed page, so that letters keep their size."""
+DPI = 160
+
+STYLE: Any = {
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "forecast",
+}
+
+
+class Picture(Figure):
+    """A figure that notebooks show without pyplot and without any setting."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def new(height: float, width: float = WIDTH) -> Picture:
+    """Return an empty figure of so many inches."""
+    picture = Picture(figsize=(width, height))
+    FigureCanvasAgg(picture)
+    return picture
+
+
+def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
+    """Make a function draw in the house style, and leave Matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any]) -> Figure:
+    """Add title and caption: what is drawn, which interval, and from which forecast it is."""
+    source = (
+        f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
+        f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"
+    )
+    picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    picture.supxlabel(f"{note}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
+    return picture

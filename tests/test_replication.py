@@ -1,0 +1,78 @@
+"""Replicates of the record against moments worked out by hand, and what the record itself holds."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import logit
+from worlds import load_record, load_specification
+
+from forecast.courses import course
+from forecast.inference import Draws, gather, prior_draws
+from forecast.likelihood import base_hazards, row_effects
+from forecast.replication import REPLICATES, observed, replicate
+from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
+
+
+@pytest.fixture(scope="module")
+def one_draw():
+    """Return the same single draw of the prior many times, so that only the replication is random."""
+    spec = load_specification()
+    evidence = gather(spec, load_record(), spec.as_of)
+    prior = prior_draws(evidence, 2, 7)
+    return Draws(evidence, {k: np.repeat(v[:1], REPLICATES, axis=0) for k, v in prior.flat.items()})
+
+
+@pytest.fixture(scope="module")
+def replicates(one_draw):
+    return replicate(one_draw, np.random.default_rng(11))
+
+
+def test_mean_and_variance_of_counts_are_those_of_the_mixture(one_draw, replicates):
+    """For a matter with hazards h_c: E = sum h_c E[t], Var = E + (E[t^2] (1 + 1/nu) - E[t]^2) (sum h_c)^2."""
+    x, e = one_draw.evidence.exposure, one_draw.effects
+    at_risk = np.einsum("rc,ec->re", x.months, base_hazards(e)[0]) * row_effects(e, x)[0]
+    weight, shape = np.exp(e["log_weight"][0]), e["shape"][0]
+    tilt = np.exp(np.outer(e["loading"][0], e["severity"][0]))
+    first, second = tilt @ weight, tilt**2 @ weight
+    mean = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)))
+    variance = mean.copy()
+    for matter in range(len(x.matters)):
+        for c in range(len(AUTHORITY_CLASSES)):
+            own = at_risk[(x.row_matter == matter) & (x.row_class == c)].sum(axis=0)
+            mean[c] += own * first
+            variance[c] += own * first + own**2 * (second * (1 + 1 / shape) - first**2)
+    drawn = replicates["events"].values
+    error = np.sqrt(variance / len(drawn))
+    busy = mean > 0.2
+    assert busy.sum() > 25
+    assert np.abs((drawn.mean(axis=0) - mean)[busy] / error[busy]).max() < 4.5
+    ratio = (drawn.var(axis=0) / variance)[busy]
+    assert np.median(ratio) == pytest.approx(1, abs=0.15)
+
+
+def test_shares_follow_the_size_model(one_draw, replicates):
+    o, flat = one_draw.evidence.observations, one_draw.flat
+    middle = flat["size_mean"][0] + one_draw.effects["instrument"][0, o.size_instrument]
+    score = (logit(replicates["fine_share"].values) - middle) / np.exp(flat["log_size_spread"][0])
+    assert stats.kstest(score.ravel(), "norm").pvalue > 1e-3
+
+
+def test_observed_counts_are_the_records_own():
+    spec, record = load_specification(), load_record()
+    evidence = gather(spec, record, spec.as_of)
+    counts = observed(prior_draws(evidence, 2, 1))["events"]
+    known = record.as_of(spec.as_of).in_force()
+    classes = known.proceedings.set_index("case_id")["authority_class"]
+    expected = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=int)
+    for case, name in classes.items():
+        for _, _, family, _ in course(known, case, spec.as_of).events:
+            expected[AUTHORITY_CLASSES.index(name), family] += 1
+    assert expected.sum() > 60
+    assert np.array_equal(counts, expected)
+
+
+def test_draws_are_thinned_evenly_and_seeds_repeat(one_draw):
+    few = prior_draws(one_draw.evidence, 3 * REPLICATES, 3)
+    a, b = (replicate(few, np.random.default_rng(4)) for _ in range(2))
+    assert a.sizes["draw"] == REPLICATES
+    assert a.identical(b)
