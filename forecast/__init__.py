@@ -30,6 +30,7 @@ _PLACES = {
     "dump_specification": "specification",
     "Specification": "specification",
     "InputError": "files",
+    "passport": "passports",
     "export": "exports",
     "read_export": "exports",
 }

@@ -101,7 +101,7 @@ def priors(
     warned: Annotated[bool, typer.Option("--warned", help="Only priors with which the record disagrees.")] = False,
 ) -> None:
     """Show each prior beside what the brief says and where it lies in the record."""
-    from forecast.passport import passport  # noqa: PLC0415
+    from forecast.passports import passport  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
     from forecast.specification import load_specification  # noqa: PLC0415
     from forecast.terminal import passport_table  # noqa: PLC0415

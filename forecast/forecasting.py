@@ -142,7 +142,7 @@ def conclude(posterior: Posterior, record: Record) -> Forecast:
         "posterior_summary": posterior_table(posterior),
         "resolution": resolution_table(outcomes).reset_index(),
         "statements": prior.tables["statements"] if prior else pd.DataFrame(),
-        "prior_resolution": prior.tables["resolution"] if prior else pd.DataFrame(),
+        "prior_resolution": prior.tables["prior_resolution"] if prior else pd.DataFrame(),
     }
     manifest = provenance(evidence, record, settings.seed, future.view)
     return Forecast(

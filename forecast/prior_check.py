@@ -34,8 +34,8 @@ class PriorForecast:
     """What a prior file says of the matter before any fit, in independent draws; laid out as a forecast is.
 
     ``outcomes``: joint draws of every target (draw, horizon). ``tables``: ``summary``, ``scenarios``, ``statements``
-    (stated, net and gross) and ``resolution`` (latent by resolved scenario). ``tree``: the parameters (``prior``) and
-    replicates of the record (``prior_predictive``) beside its own counts and shares (``observed_data``).
+    (stated, net and gross) and ``prior_resolution`` (latent by resolved scenario). ``tree``: the parameters
+    (``prior``), and replicates of the record (``prior_predictive``) beside its own data (``observed_data``).
     """
 
     specification: Specification = field(repr=False)
@@ -89,7 +89,7 @@ def from_prior(evidence: Evidence, record: Record, n: int, seed: int) -> PriorFo
             "summary": summary_table(outcomes, origin, 1),
             "scenarios": scenario_table(views, origin, 1),
             "statements": statement_table(future, outcomes, rng),
-            "resolution": resolution_table(outcomes).reset_index(),
+            "prior_resolution": resolution_table(outcomes).reset_index(),
         },
         manifest=provenance(evidence, known, seed, VIEW),
     )

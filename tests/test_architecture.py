@@ -16,7 +16,7 @@ FLOORS = [
     {"sections", "record"},
     {"specification", "courses", "paths"},
     {"observations", "exposure"},
-    {"parameters", "kernel", "conjugate", "passport"},
+    {"parameters", "kernel", "conjugate", "passports"},
     {"likelihood", "model"},
     {"inference"},
     {"penalties", "openings"},
@@ -25,7 +25,8 @@ FLOORS = [
     {"trees", "summaries"},
     {"prior_check"},
     {"forecasting"},
-    {"plots", "exports", "terminal"},
+    {"exports", "terminal"},
+    {"plots"},
     {"cli"},
 ]
 """A module imports only from floors above its own in this list (lower in the house)."""

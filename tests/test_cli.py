@@ -1,6 +1,7 @@
 """The command line as a user types it: what it prints, what it writes, how it exits."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ def forecast(*arguments, cwd=None, code=0):
 def test_run_writes_and_prints(tmp_path):
     done = forecast("run", cwd=tmp_path)
     assert (tmp_path / "outputs/2026-02-03/summary.csv").is_file()
+    figures = {p.stem for p in (tmp_path / "outputs/2026-02-03/figures").iterdir()}
+    assert figures == {"scenarios", "targets", "exceedance", "events"}
     for words in ("brief", "0.400", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
         assert words in done.stdout
     assert "\x1b[" not in done.stdout + done.stderr
@@ -94,3 +97,48 @@ def test_too_few_draws_exit_with_two(tmp_path):
 
 def test_a_forecast_of_the_printed_seed_can_be_made_again(packaged_folder):
     assert json.loads((packaged_folder / "manifest.json").read_text())["seed"] == 20260203
+
+
+def test_plot_draws_into_the_folder_or_elsewhere(packaged_folder, tmp_path):
+    copy = shutil.copytree(packaged_folder, tmp_path / "copy")
+    done = forecast("plot", copy, "--only", "resolution", "--only", "scenarios")
+    names = {"resolution.png", "resolution.svg", "scenarios.png", "scenarios.svg"}
+    assert {p.name for p in (copy / "figures").iterdir()} == names
+    assert {Path(line).name for line in done.stdout.split()} == names
+    assert forecast("validate", copy).stdout.count(": ok, ") == 1  # figures do not change what was sealed
+    forecast("plot", copy, "--only", "events", "--out", tmp_path / "new")
+    assert {p.name for p in (tmp_path / "new").iterdir()} == {"events.png", "events.svg"}
+
+
+def test_export_writes_beside_the_folder(packaged_folder, tmp_path):
+    copy = shutil.copytree(packaged_folder, tmp_path / "copy")
+    assert forecast("export", copy, "--format", "netcdf").stdout.strip() == str(tmp_path / "copy.nc")
+    forecast("export", copy, "--format", "csv", "--out", tmp_path / "mine")
+    assert (tmp_path / "mine" / "summary.csv").read_text().startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plot", "DIR", "--only", "event"], "did you mean 'events'"),
+        (["export", "DIR", "--format", "xls"], "did you mean 'xlsx'"),
+        (["export", "DIR", "--format", "json", "--out", "DIR/inside.json"], "lies in the folder of a forecast"),
+        (["plot", "nothing"], "holds no forecast"),
+        (["export", "nothing", "--format", "csv"], "holds no forecast"),
+        (["export", "DIR"], "--format"),
+    ],
+)
+def test_bad_requests_for_figures_and_exports_are_refused(packaged_folder, tmp_path, arguments, words):
+    before = sorted(packaged_folder.rglob("*"))
+    done = forecast(*(a.replace("DIR", str(packaged_folder)) for a in arguments), cwd=tmp_path, code=1)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+    assert sorted(packaged_folder.rglob("*")) == before
+
+
+def test_a_forecast_with_a_missing_group_is_refused(packaged_folder, tmp_path):
+    copy = shutil.copytree(packaged_folder, tmp_path / "copy")
+    (copy / "prior_outcomes.nc").unlink()
+    assert "is missing from the forecast" in forecast("plot", copy, code=1).stderr
+    assert not (copy / "figures").exists()

@@ -45,7 +45,7 @@ def test_impacts_of_a_scenario_have_the_stated_range(prior):
 def test_a_forecast_keeps_the_same_draws(packaged):
     again = forecast.prior_forecast(packaged.specification, load_record())
     assert again.outcomes.equals(packaged.prior_outcomes)
-    one, two = (table[list(SCENARIOS)] for table in (again.tables["resolution"], packaged.prior_resolution))
+    one, two = (table[list(SCENARIOS)] for table in (again.tables["prior_resolution"], packaged.prior_resolution))
     assert np.allclose(one, two, rtol=0, atol=1e-9)
 
 

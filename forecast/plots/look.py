@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import wraps
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -61,8 +62,15 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        save_as(self, buffer, "png")
         return buffer.getvalue()
+
+
+def save_as(picture: Figure, target: Any, form: str) -> None:
+    """Write a figure as ``png`` or ``svg`` to a path or buffer; the same figure gives the same bytes."""
+    undated = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[form]
+    with mpl.rc_context(STYLE):
+        picture.savefig(target, format=form, metadata=undated)
 
 
 def new(height: float, width: float = WIDTH) -> Picture:
@@ -84,11 +92,15 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 
 
 def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any]) -> Figure:
-    """Add title and caption: what is drawn, which interval, and from which forecast it is."""
+    """Add title and caption, and lay out once: what is drawn, which interval, and from which forecast it is."""
     source = (
         f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
         f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"
     )
     picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    picture.supxlabel(f"{note}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
+    picture.supxlabel(f"{fill(note, 140)}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
+    engine = picture.get_layout_engine()
+    if engine is not None:  # once, and not again in every format in which it is saved
+        engine.execute(picture)
+        picture.set_layout_engine("none")
     return picture

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 from worlds import AS_OF, brief, case, event, load_record, load_specification, with_rows, world
 
-from forecast import passport as module
+from forecast import passports as module
 from forecast.exposure import build_exposure
-from forecast.passport import FEW, binomial_interval, passport, percentile, poisson_interval
+from forecast.passports import FEW, binomial_interval, passport, percentile, poisson_interval
 from forecast.quantities import Number, Range, Source, Statement, middle, says
 from forecast.record_tables import REQUIRED_TABLES, TABLES
 from forecast.specification import Specification

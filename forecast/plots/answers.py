@@ -1,0 +1,293 @@
+"""What a forecast answers: scenarios, targets, cost, events in time, and every open proceeding."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from forecast.files import InputError, Problem
+from forecast.forecasting import Forecast
+from forecast.plots import look
+from forecast.plots.look import ACCENT, INK, POSTERIOR, POSTERIOR_MARKER, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS
+from forecast.prior_check import VIEW as PRIOR_VIEW
+from forecast.summaries import TARGET_FAMILIES
+from forecast.terminal import VIEWS
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS, family_of
+from forecast.watchlist import QUANTILES
+
+FAMILY_NAMES = {
+    "request": "Information request", "escalation": "Extension", "search": "Search", "summons": "Summons",
+    "findings": "Findings or charges", "executive": "Executive charged", "order": "Order", "fine": "Fine",
+    "suspension": "Suspension", "commitments": "Commitments", "closure": "Closure, no action",
+}  # fmt: skip
+NAMES = {
+    **{f"event:{family}": FAMILY_NAMES[family] for family in TARGET_FAMILIES},
+    **{f"resolved_scenario:{name}": f"Resolved as {name}" for name in SCENARIOS},
+    "event:closure": "All cases closed", "event:appeal": "Appeal filed", "resolved_scenario:pending": "Unresolved",
+    "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
+    "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
+    "fine_largest": "Largest fine, given one", "moderation_spending": "Moderation spending",
+    "valuation_change": "Change in valuation", "user_attrition": "Users lost",
+    "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
+}  # fmt: skip
+VIEW_NAMES = {"brief": "Brief", "inside": "Inside", "outside": "Outside", "resolved_60m": "Resolved at 60 months"}
+UNITS = {
+    "EUR": (1e-6, "million EUR"), "EUR a year": (1e-6, "million EUR a year"), "count": (1.0, "count"),
+    "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
+}  # fmt: skip
+RARE = 0.05  # the probability marked in costs, and the smallest that is printed in a segment or cell
+type Style = dict[str, Any]
+LINES: Style = {n: {"color": c, "lw": 1.3} for n, c in SCENARIO_COLOURS.items()} | {"all": {"color": INK, "lw": 2.4}}
+MARKS: Style = {n: {"marker": m, "mec": INK, "mew": 0.5, "ms": 4.4} for n, m in zip(SCENARIOS, "vs^", strict=True)}
+MARKS["all"] = {"marker": PRIOR_MARKER, "mfc": "white", "mec": PRIOR, "mew": 1.1, "ms": 4.4}
+BEFORE: Style = {"color": PRIOR, **MARKS["all"]}
+AFTER: Style = {"color": POSTERIOR, "marker": POSTERIOR_MARKER, "mew": 1.1, "ms": 4.8}
+HORIZON_COLOURS = dict(zip(HORIZONS, ("#86b0da", POSTERIOR, "#0b2240"), strict=True))
+HEAT = LinearSegmentedColormap.from_list("heat", ["#f7f9fc", *SCENARIO_COLOURS.values()])
+
+
+@look.styled
+def scenarios(forecast: Forecast) -> Figure:
+    """Draw the probabilities of the scenarios in each view: brief, inside, outside, and as they will be resolved."""
+    table = forecast.tables["scenarios"]
+    wide = table.pivot(index="view", columns="scenario", values="probability")
+    views = [view for view in VIEWS if view in wide.index]
+    shares, rows = wide.loc[views, list(SCENARIOS)].to_numpy().T, np.arange(len(views))
+    picture = look.new(1.5 + 0.47 * len(views))
+    axes = picture.subplots()
+    for (name, colour), own, end in zip(SCENARIO_COLOURS.items(), shares, shares.cumsum(axis=0), strict=True):
+        bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=name.capitalize())
+        axes.bar_label(bars, [f"{p:.2f}" if p >= RARE else "" for p in own], label_type="center", color=_on(colour))
+    beside: Style = {"transform": axes.get_yaxis_transform(), "ha": "right"}
+    for row, (name, what) in enumerate((VIEW_NAMES[view], VIEWS[view]) for view in views):
+        axes.text(-0.015, row - 0.05, name, va="bottom", fontweight="bold", **beside)
+        axes.text(-0.015, row + 0.02, fill(what, 34), va="top", fontsize=6.5, color="#555555", **beside)
+    axes.set(xlim=(0, 1), ylim=(len(views) - 0.45, -0.6), yticks=[], xlabel="Probability")
+    axes.grid(visible=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.97), ncols=len(SCENARIOS), handlelength=1.2)
+    note = f"Monte Carlo errors (one standard error) at most ±{table['mcse'].max():.3f}."
+    if "brief" not in views:
+        note += f" The brief is of {forecast.manifest['as_of']}: before it there is only the outside view."
+    return look.finish(picture, "Scenario probabilities by view", note, forecast.manifest)
+
+
+@look.styled
+def targets(forecast: Forecast) -> Figure:
+    """Draw every target at every horizon, posterior beside prior: probabilities first, then amounts."""
+    units = {str(k): v.attrs.get("units", "").split(",")[0] for k, v in forecast.outcomes.data_vars.items()}
+    yes_no, amounts = [n for n in units if units[n] == "probability"], [n for n in units if units[n] in UNITS]
+    sources, rows = _sources(forecast), len(amounts) // 4 + 1
+    heights = (0.6 + 0.165 * len(yes_no), 1.45 * rows)
+    picture = look.new(sum(heights) + 1.0)
+    blocks = picture.add_gridspec(2, 1, height_ratios=heights)
+    _dots(blocks[0].subgridspec(1, len(HORIZONS)).subplots(sharey=True, squeeze=False)[0], yes_no, sources)
+    panels = blocks[1].subgridspec(rows, 4).subplots(squeeze=False)
+    for axes, name in zip(panels.flat, amounts, strict=False):
+        _intervals(axes, name, units[name], [s for s in sources if name in s[1]])
+    for axes in panels.flat[len(amounts) :]:
+        axes.set_axis_off()
+    keys = [(Line2D([], [], c=style["color"], lw=5, alpha=0.4), Line2D([], [], lw=1, **style)) for *_, style in sources]
+    axes.legend(keys, [label for label, *_ in sources], loc="center left", handlelength=3, labelspacing=0.8)
+    note = "Above: probabilities. Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
+    note += "zero: at least half of the draws are zero. Events, closure and fines are of the proceedings open at the "
+    note += f"origin.{_about_prior(forecast)}"
+    return look.finish(picture, "Targets by horizon", note, forecast.manifest)
+
+
+def _dots(panels: np.ndarray, names: list[str], sources: list) -> None:
+    """Draw probabilities as rows of dots, one panel for each horizon."""
+    rows = np.array([row + 0.5 * name.startswith("resolved") for row, name in enumerate(names)])
+    for j, (axes, horizon) in enumerate(zip(panels, HORIZONS, strict=True)):
+        values = [[float(draws[n].values[:, j].mean()) for n in names] for _, draws, _ in sources]
+        axes.hlines(rows, np.min(values, axis=0), np.max(values, axis=0), color="#999999", linewidth=1)
+        for x, (label, _, style) in zip(values, sources, strict=True):
+            axes.plot(x, rows, **style, ls="none", clip_on=False, zorder=3, gid=f"{label}:{horizon}")
+        axes.set(xlim=(-0.02, 1.02), ylim=(rows[-1] + 0.6, -0.6), xlabel="Probability", title=f"{horizon} months")
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        axes.set_yticks(rows, [NAMES.get(n, n) for n in names])
+        axes.tick_params(axis="y", length=0)
+
+
+def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
+    """Draw one amount at every horizon: median, 50 % and 90 % interval, prior to the left of the posterior."""
+    (scale, words), at, seen = UNITS[unit], np.arange(len(HORIZONS)), [0.0]
+    for i, (label, draws, style) in enumerate(sources):
+        columns = [column[~np.isnan(column)] * scale for column in draws[name].values.T]
+        kept = [k for k in at if len(columns[k]) > 1]
+        low, lower, middle, upper, high = np.reshape([np.quantile(columns[k], QUANTILES) for k in kept], (-1, 5)).T
+        x = at[kept] + 0.3 * (i - (len(sources) - 1) / 2)
+        axes.vlines(x, lower, upper, color=style["color"], linewidth=5, alpha=0.4)
+        axes.vlines(x, low, high, color=style["color"], linewidth=1)
+        axes.plot(x, middle, **style, ls="none", zorder=3, gid=f"{label}:{name}")
+        seen += [*low, *high]
+    room = 0.07 * (max(seen) - min(seen) or 1.0)
+    axes.set(xlim=(-0.5, len(at) - 0.5), ylim=(min(seen) - room, max(seen) + room))
+    axes.set_title(NAMES.get(name, name), fontsize=7.5, pad=13)
+    axes.text(0, 1.03, words, transform=axes.transAxes, fontsize=7)
+    axes.set_xticks(at, [f"{h} mo" for h in HORIZONS])
+    axes.grid(visible=False, axis="x")
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=unit == "count"))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.axhline(0, color="#888888", linewidth=0.7)
+
+
+@look.styled
+def exceedance(forecast: Forecast) -> Figure:
+    """Draw the probability that the total cost exceeds each amount, at each horizon, posterior and prior."""
+    name = "total_cost" if "total_cost" in forecast.outcomes else "fine_left"
+    kinds = {label: data[name] * 1e-6 for label, data, _ in _sources(forecast) if name in data}
+    draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in HORIZONS}
+    positive = np.concatenate([[1.0, 1000.0], *(values[values > 0] for values in draws.values())])
+    amounts = np.geomspace(np.quantile(positive, 0.002), np.quantile(positive, 0.9995), 300)
+    styles: Style = {"Posterior": {"lw": 2.0, "zorder": 3}, "Prior": {"color": PRIOR, "lw": 1.2, "ls": "--"}}
+    picture = look.new(3.8)
+    axes = picture.subplots()
+    axes.axhline(RARE, color=ACCENT, linewidth=0.8)
+    for (label, horizon), values in draws.items():
+        style = {"color": HORIZON_COLOURS[horizon]} | styles[label]
+        above = 1 - np.searchsorted(values, amounts, side="right") / len(values)
+        axes.plot(amounts, above, **style, gid=f"{label}:{horizon}")
+    axes.set(xscale="log", xlim=amounts[[0, -1]], ylim=(0, 1), xlabel="Million EUR (log scale)")
+    axes.set_ylabel("Probability of more than that")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.set_yticks([RARE, 0.25, 0.5, 0.75, 1], [f"{RARE:g}", "0.25", "0.5", "0.75", "1"])
+    _label_curves(axes, draws, amounts)
+    keys = {label: Line2D([], [], **{"color": POSTERIOR} | styles[label]) for label in styles if label in kinds}
+    axes.legend(keys.values(), keys.keys(), loc="upper right")
+    note = f"Dots: million EUR exceeded with probability {RARE:g}. Monte Carlo errors (one standard error) are at most "
+    note += f"±{0.5 / len(forecast.outcomes['draw']) ** 0.5:.3f}.{_about_prior(forecast)}"
+    if name != "total_cost":
+        note += " There is no total cost in this forecast: these are the fines left after appeals, often none."
+    return look.finish(picture, f"{NAMES[name]}: probability of exceeding an amount", note, forecast.manifest)
+
+
+def _label_curves(axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray) -> None:
+    """Name each curve where there is most room to its right, and mark the amount that is rarely exceeded."""
+    levels, main = np.linspace(0.9, 0.07, 40), next(reversed(draws))[0]
+    reach = {key: np.clip(np.quantile(values, 1 - levels), *amounts[[0, -1]]) for key, values in draws.items()}
+    text: Style = {"textcoords": "offset points", "fontsize": 7.5, "va": "bottom"}
+    for horizon in HORIZONS:
+        own = np.max([x for (_, h), x in reach.items() if h == horizon], axis=0)
+        end = np.min([np.full(40, amounts[-1]), *(x for (_, h), x in reach.items() if h > horizon)], axis=0)
+        room = np.where(own > amounts[0], end / own, 0)
+        best, rare = int(np.argmax(room)), float(np.quantile(draws[main, horizon], 1 - RARE))
+        if rare > amounts[0]:
+            axes.plot(rare, RARE, "o", ms=4.8, color=HORIZON_COLOURS[horizon], mec="white", mew=0.6, zorder=4)
+            axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 2), **text)
+        if room[best] > 1:
+            axes.annotate(f"{horizon} months", (own[best], levels[best]), (4, 2), **text, fontweight="bold")
+
+
+@look.styled
+def events(forecast: Forecast) -> Figure:
+    """Draw the probability that the first event of each family has come, against months from the origin."""
+    statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
+    picture = look.new(4.9)
+    grid = picture.add_gridspec(3, 1, height_ratios=(0.08, 1, 1))
+    top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
+    panels = grid[1:].subgridspec(2, 4).subplots(sharex=True, sharey=True, squeeze=False)
+    for axes, family in zip(panels.flat, (*TARGET_FAMILIES, "closure", "appeal"), strict=True):
+        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=HORIZONS[-1]).values
+        _course(axes, family, times, scenario, statements[statements["family"] == family])
+        axes.set(title=NAMES[f"event:{family}"], xlabel="Months from origin", ylabel="Probability by then")
+        axes.label_outer(remove_inner_ticks=True)
+    axes.set(xlim=(0, HORIZONS[-1]), ylim=(0, 1), xticks=range(0, HORIZONS[-1] + 1, 12))
+    keys = [Line2D([], [], label=n.capitalize(), **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
+    top.legend(handles=keys, loc="center left", ncols=4, borderpad=0).set_in_layout(False)
+    errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
+    title = "First events"
+    note = "Lines: share of draws in which the first such event in a proceeding open at the origin has come; Monte "
+    note += f"Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario ±{errors[1]:.3f}. "
+    if not len(statements):
+        note += f"There are no statements to show: the brief is of {m['as_of']}."
+    else:
+        title += ": draws (lines) and statements (markers)"
+        note += "Markers: the analyst's statements, net of closures and stages (lines run with both, thus lie below); "
+        note += f"diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since is left out."
+    return look.finish(picture, title, note, forecast.manifest)
+
+
+def _course(axes: Axes, family: str, times: np.ndarray, scenario: np.ndarray, stated: pd.DataFrame) -> None:
+    """Draw how often a first event has come by each month, and what the analyst stated, by scenario and in all."""
+    months = np.arange(0, HORIZONS[-1] + 0.25, 0.5)
+    for i, (name, style) in enumerate(LINES.items()):
+        own, said = times[(scenario == i) | (name == "all")], stated[stated["scenario"] == name]
+        if len(own):
+            come = np.searchsorted(np.sort(own), months, side="right") / len(own)  # NaN sorts last: never comes
+            axes.plot(months, come, **style, gid=f"{family}:{name}")
+        if len(said):
+            over = {"color": style["color"], "ls": "none", "clip_on": False, "zorder": 3}
+            axes.plot(said["month"], said["stated"], **over, **MARKS[name], gid=f"stated:{family}:{name}")
+
+
+def _statements(forecast: Forecast) -> pd.DataFrame:
+    """Return the analyst's statements still open at the origin, and their mixtures; ``month`` counts from it."""
+    table, m = forecast.tables["statements"], forecast.manifest
+    if not len(table):
+        return pd.DataFrame(columns=["family", "scenario", "month", "stated"])
+    elapsed = (pd.Timestamp(m["origin"]) - pd.Timestamp(m["as_of"])).days / DAYS_PER_MONTH
+    cases = forecast.record.proceedings.set_index("case_id")["matter_id"]
+    log = forecast.record.in_force().events
+    log = log[(log["case_id"].map(cases) == m["matter"]) & (log["date"] > m["as_of"])]
+    gone = {family_of(*kind) for kind in zip(log["type"], log["scope"], strict=True)}
+    brief = forecast.tables["scenarios"].query("view == 'brief'").set_index("scenario")["probability"]
+    mixed = table.assign(stated=table["stated"] * table["scenario"].map(brief), scenario="all")
+    mixed = mixed.groupby(["family", "scenario", "within_months"], as_index=False)["stated"].sum()
+    both = pd.concat([table, mixed]).assign(month=lambda t: t["within_months"] - elapsed)
+    return both[(both["month"] > 0) & ~both["family"].isin(gone)]
+
+
+@look.styled
+def watchlist(forecast: Forecast, window: int = 6) -> Figure:
+    """Draw the probability of each event family in every open proceeding within ``window`` months."""
+    if window not in WINDOWS:
+        raise InputError(Problem("window", f"{window!r}, expected one of {', '.join(map(str, WINDOWS))} (months)"))
+    table = forecast.tables["event_probabilities"].query("window_months == @window")
+    wide = table.pivot(index="case_id", columns="family", values="probability")[list(FAMILIES)]
+    wide = wide.loc[wide.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    values, top = wide.to_numpy(), np.ceil(10 * wide.to_numpy().max() + 1e-9) / 10
+    picture = look.new(1.5 + 0.145 * len(wide))
+    axes = picture.subplots()
+    axes.pcolormesh(values, cmap=HEAT, vmin=0, vmax=top, edgecolor="white", linewidth=0.6)
+    for row, column in np.argwhere(values >= RARE):
+        share, ink = values[row, column], _on(HEAT(values[row, column] / top))
+        axes.text(column + 0.5, row + 0.53, f"{share:.2f}", size=6, ha="center", va="center", color=ink, clip_on=True)
+    axes.set(xlim=(0, len(FAMILIES)), ylim=(len(wide), 0), frame_on=False)
+    heads: Style = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "fontsize": 7}
+    axes.set_xticks(np.arange(len(FAMILIES)) + 0.35, [FAMILY_NAMES[f] for f in FAMILIES], **heads)
+    axes.set_yticks(np.arange(len(wide)) + 0.5, wide.index, fontsize=6.5)
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
+    focal = set(table.loc[table["matter_id"] == forecast.manifest["matter"], "case_id"])
+    for label in (one for one in axes.get_yticklabels() if one.get_text() in focal):
+        label.set(color=ACCENT, fontweight="bold")
+    note = f"Probabilities, printed from {RARE:g} on; Monte Carlo errors (one standard error) at most "
+    note += f"±{table['mcse'].max():.3f}. Rows by largest probability; bold: {forecast.manifest['matter']}."
+    return look.finish(picture, f"Watch list: what may come within {window} months", note, forecast.manifest)
+
+
+def _sources(forecast: Forecast) -> list[tuple[str, Any, Style]]:
+    if forecast.manifest["view"] == PRIOR_VIEW:
+        return [("Prior", forecast.outcomes, BEFORE)]
+    both = [("Prior", forecast.prior_outcomes, BEFORE), ("Posterior", forecast.outcomes, AFTER)]
+    return [source for source in both if len(source[1])]
+
+
+def _about_prior(forecast: Forecast) -> str:
+    origin, as_of = forecast.manifest["origin"], forecast.manifest["as_of"]
+    if forecast.manifest["view"] == PRIOR_VIEW:
+        return " Draws from the prior file alone: nothing is fitted."
+    if not len(forecast.prior_outcomes):
+        return f" Posterior only: before the brief's date, {as_of}, there is no prior."
+    return f" The prior's months count from {as_of}, the posterior's from {origin}." if origin != as_of else ""
+
+
+def _on(colour: Any) -> str:  # the colour of letters that reads best on it
+    return "white" if np.dot([0.2126, 0.7152, 0.0722], np.power(to_rgb(colour), 2.2)) < 0.21 else INK
