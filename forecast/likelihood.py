@@ -171,12 +171,47 @@ def new_fines(flat: Draws, fixed: Constants, reading: str, observations: Observa
 
 def new_users(flat: Draws, effect: Draws, observations: Observations) -> np.ndarray:
     """Return the log density of the focal series' new user counts, shape draw, scenario."""
-    change, months, service, before, after, _ = observations.users[observations.users[:, 5] > 0].T
+    return _user_changes(flat, effect, observations.users[observations.users[:, 5] > 0]).sum(axis=1)
+
+
+def other_data(flat: Draws, effect: Draws, observations: Observations) -> dict[str, np.ndarray]:
+    """Return the log density of everything beside the matters, by name, each of shape draw.
+
+    ``users``: changes of counts that no scenario touches. ``sizes``: ``logit(fine / (ceiling * turnover))``.
+    ``turnover_figure``: the latest published one. ``openings``: counts by provider, negative binomial, up to a constant
+    of the data.
+    """
+    o = observations
+    users = _user_changes(flat, effect, o.users[o.users[:, 5] == 0])
+    size_mean = flat["size_mean"][:, None] + effect["instrument"][:, o.size_instrument]
+    sizes = norm.logpdf(o.size, size_mean, np.exp(flat["log_size_spread"])[:, None])
+    figure = norm.logpdf(o.turnover, flat["log_turnover"][:, None], o.turnover_sd)
+    return {
+        "users": users[:, :, 0].sum(axis=1),
+        "sizes": sizes.sum(axis=1),
+        "turnover_figure": figure.sum(axis=1),
+        "openings": _openings(flat, o.opening_count, o.opening_months),
+    }
+
+
+def _user_changes(flat: Draws, effect: Draws, users: np.ndarray) -> np.ndarray:
+    """Log density of each change of a user count, shape draw, change, scenario; columns as in ``Observations``."""
+    change, months, service, before, after, _ = users.T
     drift = effect["drift"][:, service.astype(int)] * months
     lost = effect["attrition"][:, None, :]
     felt = np.log1p(-lost * after[:, None]) - np.log1p(-lost * before[:, None])
     noise = np.exp(flat["log_user_noise"])[:, None] * np.sqrt(months)
-    return student.logpdf(change[:, None], 4.0, drift[..., None] + felt, noise[..., None]).sum(axis=1)
+    return student.logpdf(change[:, None], 4.0, drift[..., None] + felt, noise[..., None])
+
+
+def _openings(flat: Draws, count: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """``sum_p log E[prod_j Poisson]`` over a propensity ``k_p ~ Gamma(shape, shape)`` of each provider."""
+    rate, raised = flat["log_opening_rate"][:, None], flat["log_raised"][:, None]
+    shape, total = np.exp(flat["log_opening_shape"])[:, None], count.sum(axis=1)
+    hazard = np.exp(rate) * (months[:, 0] + months[:, 1] * np.exp(raised))
+    log_mean = total * rate + count[:, 1] * raised
+    power = gammaln(shape + total) - gammaln(shape) + shape * np.log(shape) - (shape + total) * np.log(shape + hazard)
+    return (log_mean + power).sum(axis=1)
 
 
 def _frailty(

@@ -13,6 +13,7 @@ import xarray as xr
 
 from forecast.folders import FORMAT
 from forecast.inference import Draws, Evidence, Posterior, prior_draws
+from forecast.likelihood import other_data
 from forecast.parameters import log_prior, parameters
 from forecast.record import Record
 from forecast.replication import observed, replicate
@@ -50,6 +51,7 @@ def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
     densities = log_prior(posterior.raw, table)
     draws = posterior.draws
     pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
+    other = other_data(draws.flat, draws.effects, evidence.observations)
     shape = (s.chains, s.draws)
     prior = prior_draws(evidence, s.chains * s.draws, s.seed)
     groups = {
@@ -58,7 +60,10 @@ def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
         **_prior_groups(prior, shape, s.seed),
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
         "log_likelihood": xr.Dataset(
-            {"matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1))},
+            {
+                "matters": (("chain", "draw", "matter"), pointwise.reshape(*shape, -1)),
+                **{k: (("chain", "draw"), v.reshape(shape)) for k, v in other.items()},
+            },
             coords={"matter": list(evidence.exposure.matters)},
         ),
         "log_prior": xr.Dataset(

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from worlds import AS_OF, LATER, load_record, load_specification, with_news
 
 from forecast.exposure import build_exposure
-from forecast.likelihood import matter_likelihood, new_fines, new_users
+from forecast.likelihood import matter_likelihood, new_fines, new_users, other_data
 from forecast.model import build_model, model_data
 from forecast.observations import Observations, observe
 from forecast.parameters import constants, coordinates, draw_prior, effects, parameters
@@ -228,7 +228,7 @@ def test_packaged_record_needs_no_news(x_world):
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_densities_for_reweighting_are_the_same(x_world, origin):
-    """``likelihood.new_fines`` and ``new_users``: the same numbers, and a wall beyond the ceiling."""
+    """``new_fines``, ``new_users`` and ``other_data``: the same numbers, and a wall beyond the ceiling."""
     w, o = x_world, x_world.observed[origin]
     fixed = constants(w.spec, w.exposure[origin])
     users = new_users(w.points, effects(w.points, fixed), o)
@@ -239,6 +239,11 @@ def test_densities_for_reweighting_are_the_same(x_world, origin):
             raw = w.point(i)
             assert fines[i] == pytest.approx(fine_densities(spec, o, np.exp(raw["log_turnover"])), rel=1e-10)
             assert users[i] == pytest.approx(user_densities(spec, o, raw)[1], rel=1e-10)
+    rest = other_data(w.points, effects(w.points, fixed), o)
+    for i in range(5):
+        got = w.evaluate(origin, i)
+        for name, values in rest.items():
+            assert values[i] == pytest.approx(got[name], rel=1e-9), name
     if origin == LATER:
         small = {**w.points, "log_turnover": np.full(5, np.log(1.4e9))}
         assert np.all(new_fines(small, fixed, "share_of_ceiling", o) < -500)
