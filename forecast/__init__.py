@@ -25,6 +25,7 @@ _PLACES = {
     "NotConvergedError": "inference",
     "load_record": "record",
     "save_record": "record",
+    "append": "additions",
     "Record": "record",
     "load_specification": "specification",
     "dump_specification": "specification",

@@ -203,7 +203,7 @@ def load_record(folder: Path | str | None = None) -> Record:
                     problems.append(Problem(sheet.source, "has a header but no rows"))
         elif name not in REQUIRED_TABLES:
             sheets[name] = no_rows(name)
-    return _record(check(sheets, problems))
+    return ordered(check(sheets, problems))
 
 
 def validate_record(record: Record) -> None:
@@ -264,9 +264,10 @@ def _sources(folder: Path | Traversable) -> tuple[dict[str, Path | Traversable],
     return sources, problems
 
 
-def _record(frames: dict[str, pd.DataFrame]) -> Record:
-    ordered = {name: frame.loc[_row_order(name, as_cells(frame))] for name, frame in frames.items()}
-    plain = {name: frame.reset_index(drop=True) for name, frame in ordered.items()}
+def ordered(frames: dict[str, pd.DataFrame]) -> Record:
+    """Return the record of checked frames, their rows in canonical order."""
+    sorted_ = {name: frame.loc[_row_order(name, as_cells(frame))] for name, frame in frames.items()}
+    plain = {name: frame.reset_index(drop=True) for name, frame in sorted_.items()}
     return Record(**plain, as_of_date=None)
 
 

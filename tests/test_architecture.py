@@ -14,7 +14,7 @@ FLOORS = [
     {"yaml_files", "record_tables", "folders"},
     {"quantities", "record_checks"},
     {"sections", "record"},
-    {"specification", "courses", "paths"},
+    {"specification", "courses", "paths", "additions"},
     {"observations", "exposure"},
     {"parameters", "kernel", "conjugate", "passports"},
     {"likelihood", "model"},

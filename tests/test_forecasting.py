@@ -122,6 +122,9 @@ def test_the_tree_knows_what_made_it(packaged):
     assert set(tree.children) == {
         "prior",
         "posterior",
+        "prior_predictive",
+        "posterior_predictive",
+        "observed_data",
         "sample_stats",
         "constant_data",
         "log_likelihood",
@@ -131,6 +134,7 @@ def test_the_tree_knows_what_made_it(packaged):
     assert tree.attrs["record_fingerprint"] == packaged.record.fingerprint
     assert tree.attrs["settings_seed"] == packaged.manifest["seed"]
     assert tree["log_likelihood"]["matters"].shape == (4, 1200, 56)
+    assert set(tree["log_likelihood"].data_vars) == {"matters", "users", "sizes", "turnover_figure", "openings"}
 
 
 def test_save_and_load_is_the_identity(packaged, packaged_folder, tmp_path):
