@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecast.files import InputError, Problem
+from forecast.files import Problem
 from forecast.record import Record, ordered
 from forecast.record_checks import Sheet, as_cells, check, parse, read_sheet
 from forecast.record_tables import TABLES
