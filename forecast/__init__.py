@@ -19,6 +19,7 @@ _PLACES = {
     "save": "forecasting",
     "load": "forecasting",
     "Forecast": "forecasting",
+    "update": "updating",
     "prior_forecast": "prior_check",
     "PriorForecast": "prior_check",
     "Settings": "inference",

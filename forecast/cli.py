@@ -42,16 +42,47 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: 20260203).")] = None,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
-    from forecast import forecasting, plots  # noqa: PLC0415
-    from forecast.folders import FIGURES  # noqa: PLC0415
+    from forecast import forecasting  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
-    from forecast.terminal import screen  # noqa: PLC0415
 
     progress = console(stderr=True)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
     result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
-    folder = out or Path("outputs") / result.manifest["origin"]
+    _finish(result, out or Path("outputs") / result.manifest["origin"])
+
+
+@app.command()
+def update(
+    folder: FolderArgument,
+    events: Annotated[Path | None, typer.Option(help="CSV or Parquet file of new events.")] = None,
+    proceedings: Annotated[Path | None, typer.Option(help="New proceedings, or known ones with closed_on.")] = None,
+    origin: Annotated[str | None, typer.Option(help="New origin (default: the last new publication).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, by origin).")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit anew whatever the certificate says.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
+) -> None:
+    """Add new evidence to a saved forecast: reweight its draws where that is certified, else fit anew."""
+    from forecast import forecasting, updating  # noqa: PLC0415
+    from forecast.terminal import update_line  # noqa: PLC0415
+
+    progress = console(stderr=True)
+    given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
+    old = forecasting.load(folder)
+    result = updating.update(
+        old, given, origin, refit=refit, late=late, tell=lambda line: progress.print(line, style="dim")
+    )
+    beside = folder if folder.name not in ("", "..") else folder.resolve()
+    _finish(result, out or beside.with_name(result.manifest["origin"]))
+    console().print(update_line(result.diagnostics), markup=False)
+
+
+def _finish(result: Any, folder: Path) -> None:
+    """Save a new forecast with its first figures, and print it."""
+    from forecast import forecasting, plots  # noqa: PLC0415
+    from forecast.folders import FIGURES  # noqa: PLC0415
+    from forecast.terminal import screen  # noqa: PLC0415
+
     forecasting.save(result, folder)
     plots.save(result, folder / FIGURES, plots.FIRST)
     terminal = console()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from forecast.watchlist import event_probabilities, focal_statute, next_fines
 DRAWS = ("outcomes", "prior_outcomes")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast:
     """What the evidence says at one origin date: everything that a folder holds.
 
@@ -48,13 +48,13 @@ class Forecast:
     ``tables``: the frames named in ``TABLES``. ``diagnostics``, ``manifest``: what was sampled, from what, with what.
     """
 
-    specification: Specification = field(repr=False)
-    record: Record = field(repr=False)
-    outcomes: xr.Dataset = field(repr=False)
-    prior_outcomes: xr.Dataset = field(repr=False)
-    tree: xr.DataTree = field(repr=False)
-    tables: dict[str, pd.DataFrame] = field(repr=False)
-    diagnostics: dict[str, Any] = field(repr=False)
+    specification: Specification
+    record: Record
+    outcomes: xr.Dataset
+    prior_outcomes: xr.Dataset
+    tree: xr.DataTree
+    tables: dict[str, pd.DataFrame]
+    diagnostics: dict[str, Any]
     manifest: dict[str, Any]
 
     def __getattr__(self, name: str) -> pd.DataFrame:
@@ -62,6 +62,10 @@ class Forecast:
         if name in tables:
             return tables[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"<Forecast of {m['matter']} at {m['origin']}, {m['view']} view>"
 
     def __str__(self) -> str:
         m, views = self.manifest, self.tables["scenarios"]

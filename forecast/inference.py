@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -127,7 +128,7 @@ class Posterior:
     def draws(self) -> Draws:
         """All draws, chain after chain."""
         both = {**self.raw, **self.exact}
-        return Draws(self.evidence, {k: v.reshape(-1, *v.shape[2:]) for k, v in both.items()})
+        return Draws(self.evidence, {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in both.items()})
 
     @property
     def divergences(self) -> int:
@@ -215,7 +216,7 @@ def diagnose(raw: Mapping[str, np.ndarray], evidence: Evidence) -> pd.DataFrame:
     table = parameters(evidence.specification, evidence.coords)
     labels, stacked = [], []
     for name, values in raw.items():
-        stacked.append(values.reshape(*values.shape[:2], -1))
+        stacked.append(values.reshape(*values.shape[:2], math.prod(values.shape[2:])))  # -1 fails where it is empty
         labels += labels_of(name, table[name].dims, evidence.coords)
     draws = np.moveaxis(np.concatenate(stacked, axis=2), 2, 0)
     where: dict[str, Any] = {"chain_axis": 1, "draw_axis": 2}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from forecast.watchlist import focal_statute
 VIEW = "prior"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PriorForecast:
     """What a prior file says of the matter before any fit, in independent draws; laid out as a forecast is.
 
@@ -38,12 +38,15 @@ class PriorForecast:
     (``prior``), and replicates of the record (``prior_predictive``) beside its own data (``observed_data``).
     """
 
-    specification: Specification = field(repr=False)
-    record: Record = field(repr=False)
-    outcomes: xr.Dataset = field(repr=False)
-    tree: xr.DataTree = field(repr=False)
-    tables: dict[str, pd.DataFrame] = field(repr=False)
+    specification: Specification
+    record: Record
+    outcomes: xr.Dataset
+    tree: xr.DataTree
+    tables: dict[str, pd.DataFrame]
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<PriorForecast of {self.manifest['matter']} at {self.manifest['as_of']}>"
 
     @property
     def prior_outcomes(self) -> xr.Dataset:

@@ -5,6 +5,8 @@ Every interval is an equal-tailed one at 90 % (``eti 0.90``): the columns q05 an
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -197,7 +199,7 @@ def posterior_table(posterior: Posterior) -> pd.DataFrame:
     priors = parameters(spec, coords)
     labels, low, high, variance = [], [], [], []
     for name, values in posterior.raw.items():
-        flat = values.reshape(-1, *values.shape[2:]).reshape(len(posterior.draws), -1)
+        flat = values.reshape(len(posterior.draws), math.prod(values.shape[2:]))
         labels += labels_of(name, priors[name].dims, coords)
         low += list(np.quantile(flat, 0.05, axis=0))
         high += list(np.quantile(flat, 0.95, axis=0))

@@ -153,6 +153,18 @@ def diagnosis_line(diagnostics: dict[str, Any]) -> str:
     )
 
 
+def update_line(diagnostics: dict[str, Any]) -> str:
+    """Say how a forecast was updated, and how far its draws can be trusted."""
+    told = diagnostics["update"]
+    if told["method"] == "refitted":
+        return f"Updated from {told['from_origin']} by a new fit: {'; '.join(told['reasons'])}."
+    errors = ", ".join(f"{name} ± {error:.3f}" for name, error in told["scenario_error"].items())
+    return (
+        f"Updated from {told['from_origin']} by reweighting: k-hat {told['k_hat']:.2f}, {told['ess']:.0f} effective "
+        f"draws; expected errors of the scenarios' probabilities: {errors}."
+    )
+
+
 def passport_table(passport: pd.DataFrame) -> Table:
     """Return each prior beside what the brief says and where it lies in the record."""
     table = _table("Priors against the record", "prior", "says", "provenance", "record", "percentile", "warning")

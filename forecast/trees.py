@@ -71,14 +71,20 @@ def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
         ),
         "constant_data": _constant_data(evidence),
     }
-    tree = xr.DataTree.from_dict(groups)
+    tree = _counted(groups)
     tree.attrs = {**attributes, **{f"settings_{k}": v for k, v in asdict(s).items() if k != "progress"}}
     return tree
 
 
 def prior_tree(draws: Draws, seed: int) -> xr.DataTree:
     """Return the groups of the prior alone: parameters, replicated and real data."""
-    return xr.DataTree.from_dict(_prior_groups(draws, (1, len(draws)), seed))
+    return _counted(_prior_groups(draws, (1, len(draws)), seed))
+
+
+def _counted(groups: Mapping[str, xr.Dataset]) -> xr.DataTree:
+    """Return the groups as a tree; chains and draws are numbered, as ArviZ expects."""
+    numbers = {k: {d: range(v.sizes[d]) for d in ("chain", "draw") if d in v.sizes} for k, v in groups.items()}
+    return xr.DataTree.from_dict({k: v.assign_coords(numbers[k]) for k, v in groups.items()})
 
 
 def _prior_groups(draws: Draws, shape: tuple[int, int], seed: int) -> dict[str, xr.Dataset]:

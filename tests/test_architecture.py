@@ -25,6 +25,7 @@ FLOORS = [
     {"trees", "summaries"},
     {"prior_check"},
     {"forecasting"},
+    {"updating"},
     {"exports", "terminal"},
     {"plots"},
     {"cli"},

@@ -142,3 +142,20 @@ def test_a_forecast_with_a_missing_group_is_refused(packaged_folder, tmp_path):
     (copy / "prior_outcomes.nc").unlink()
     assert "is missing from the forecast" in forecast("plot", copy, code=1).stderr
     assert not (copy / "figures").exists()
+
+
+def test_update_writes_a_forecast_beside_the_old_one(packaged_folder, tmp_path):
+    old = shutil.copytree(packaged_folder, tmp_path / "2026-02-03")
+    (tmp_path / "new.csv").write_text(
+        "case_id,date,published_on,type\nec-dsa-x-grok-2026,2026-03-03,2026-03-03,preliminary_findings\n"
+    )
+    done = forecast("update", old, "--events", tmp_path / "new.csv")
+    assert "by reweighting: k-hat" in done.stdout
+    assert "x-eu-2026, origin 2026-03-03, inside view" in done.stdout
+    assert forecast("validate", old, tmp_path / "2026-03-03").stdout.count(": ok, ") == 2
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    (tmp_path / "bad.csv").write_text("case_id,date,published_on,type\nnobody,2026-03-03,2026-03-03,raid\n")
+    failed = forecast("update", old, "--events", tmp_path / "bad.csv", code=1)
+    assert "bad.csv row 2, column case_id: 'nobody' is no case_id of proceedings" in failed.stderr
+    assert "bad.csv row 2, column type: 'raid' is not one of" in failed.stderr
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.name != "bad.csv"} == before

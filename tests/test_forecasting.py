@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,8 @@ def test_the_tree_knows_what_made_it(packaged):
     assert tree.attrs["record_fingerprint"] == packaged.record.fingerprint
     assert tree.attrs["settings_seed"] == packaged.manifest["seed"]
     assert tree["log_likelihood"]["matters"].shape == (4, 1200, 56)
+    assert list(tree["posterior"]["chain"].values) == [0, 1, 2, 3]
+    assert tree["posterior"].sizes["draw"] == tree["posterior"]["draw"].values[-1] + 1 == 1200
     assert set(tree["log_likelihood"].data_vars) == {"matters", "users", "sizes", "turnover_figure", "openings"}
 
 
@@ -254,3 +257,16 @@ def test_a_folder_of_something_else_is_not_replaced(packaged, tmp_path):
 def test_default_draws_converge_at_three_seeds(compiled, seed):
     """Default draws must pass the gate whatever the seed."""
     assert forecasting.run(settings=Settings(seed=seed), compiled=compiled).diagnostics["converged"]
+
+
+def test_a_record_of_proceedings_and_events_alone_is_enough(tmp_path, lenient):
+    """Without users and fines some parameters have no elements: nothing may stumble over them."""
+    full = load_record()
+    bare = {n: getattr(full, n).iloc[:0] for n in ("fines", "users", "turnover", "valuations", "moderation", "caps")}
+    result = forecasting.run(record=replace(full, **bare), settings=SHORT)
+    assert result.tree["posterior"].sizes["service"] == 0
+    forecasting.save(result, tmp_path / "bare")
+    again = forecasting.load(tmp_path / "bare")
+    assert again.summary["mean"].notna().any()
+    later = forecast.update(again, {}, origin="2026-02-10")
+    assert later.manifest["origin"] == "2026-02-10"

@@ -46,6 +46,9 @@ def test_the_prior_alone_has_its_figures(tmp_path):
         settings = dict(mpl.rcParams)
         assert plots.PLOTS[name](prior).get_suptitle()
         assert dict(mpl.rcParams) == settings
+    for name in ("watchlist", "parameters", "predictive"):
+        with pytest.raises(InputError, match=f"{name}: is a figure of a fitted forecast"):
+            plots.PLOTS[name](prior)
 
 
 def test_an_unknown_name_is_refused_before_anything_is_written(packaged, tmp_path):

@@ -78,7 +78,7 @@ def test_drawing_changes_nothing_global_and_shows_itself(packaged, name):
     picture = getattr(answers, name)(packaged)
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
-    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert picture._repr_png_()[0].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -248,6 +248,7 @@ def _statements(forecast: Forecast) -> pd.DataFrame:
 @look.styled
 def watchlist(forecast: Forecast, window: int = 6) -> Figure:
     """Draw the probability of each event family in every open proceeding within ``window`` months."""
+    look.require_fit(forecast, "watchlist")
     if window not in WINDOWS:
         raise InputError(Problem("window", f"{window!r}, expected one of {', '.join(map(str, WINDOWS))} (months)"))
     table = forecast.tables["event_probabilities"].query("window_months == @window")

@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from forecast.files import InputError, Problem
 from forecast.vocabulary import SCENARIOS
 
 SCENARIO_COLOURS = dict(zip(SCENARIOS, ("#9ecae1", "#3f7fb8", "#12294b"), strict=True))
@@ -60,10 +61,10 @@ STYLE: Any = {
 class Picture(Figure):
     """A figure that notebooks show without pyplot and without any setting."""
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         buffer = io.BytesIO()
         save_as(self, buffer, "png")
-        return buffer.getvalue()
+        return buffer.getvalue(), {"width": round(96 * self.get_figwidth())}
 
 
 def save_as(picture: Figure, target: Any, form: str) -> None:
@@ -71,6 +72,12 @@ def save_as(picture: Figure, target: Any, form: str) -> None:
     undated = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[form]
     with mpl.rc_context(STYLE):
         picture.savefig(target, format=form, metadata=undated)
+
+
+def require_fit(forecast: Any, name: str) -> None:
+    """Raise ``InputError`` for a figure that the prior alone does not have."""
+    if "posterior" not in forecast.tree.children:
+        raise InputError(Problem(name, "is a figure of a fitted forecast; here is the prior alone"))
 
 
 def new(height: float, width: float = WIDTH) -> Picture:

@@ -24,6 +24,7 @@ from forecast.plots.look import (
     WIDTH,
     Picture,
     finish,
+    require_fit,
     styled,
 )
 from forecast.plots.priors import joined, priors, resolution
@@ -52,13 +53,15 @@ class Page(Picture):
     """A picture that ArviZ's collections show in notebooks: they ask their figure for HTML."""
 
     def _repr_html_(self) -> str:
-        code, width = base64.b64encode(self._repr_png_()).decode(), round(96 * self.get_figwidth())
-        return f'<img src="data:image/png;base64,{code}" width="{width}">'
+        picture, size = self._repr_png_()
+        code = base64.b64encode(picture).decode()
+        return f'<img src="data:image/png;base64,{code}" width="{size["width"]}">'
 
 
 @styled
 def parameters(forecast: Forecast) -> PlotCollection:
     """Draw the key parameters before and after the data, with the contraction of each: an ArviZ forest."""
+    require_fit(forecast, "parameters")
     models = {group: _quantities(forecast.tree[group].to_dataset()) for group in ("prior", "posterior")}
     prior, posterior = (x.map(_on_axis).var(("chain", "draw")) for x in models.values())
     pc = _forest(models, 9.3)
@@ -116,6 +119,7 @@ def _stacked(parts: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
 @styled
 def predictive(forecast: Forecast) -> PlotCollection:
     """Draw what the model would have seen in the months at risk beside what came: counts of events, sizes of fines."""
+    require_fit(forecast, "predictive")
     from arviz_plots.visuals import scatter_x  # noqa: PLC0415  (ArviZ costs seconds to import)
 
     groups = [forecast.tree[k].to_dataset() for k in ("observed_data", "prior_predictive", "posterior_predictive")]

@@ -1,0 +1,230 @@
+"""New evidence without a new fit: stored draws are reweighted, with a certificate, or refused.
+
+For stored draws theta_i of the posterior given the old evidence, the posterior given old and new evidence has weights
+
+    log w_i = sum_k [ log p(new data_k | theta_i) - log p(old data_k | theta_i) ]
+
+over every matter touched, silence included, and every other kind of data; Pareto-smoothed (Vehtari et al. 2024,
+Pareto smoothed importance sampling, jmlr.org/papers/v25/19-556.html). Parameters that only the new evidence speaks of
+(a provider, an instrument, a service unknown before) come from their prior, which is their old posterior. Conjugate
+parts are drawn anew. The draws are then resampled in their order, so that repeated ones stand side by side and every
+later estimate of a Monte Carlo error sees them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from forecast.additions import append
+from forecast.conjugate import draw_conjugate
+from forecast.files import InputError, Problem
+from forecast.forecasting import Forecast, conclude, fit
+from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather, labels_of
+from forecast.likelihood import other_data
+from forecast.outcomes import inside_weights, outside_weights
+from forecast.parameters import parameters
+from forecast.record import Record, as_day
+from forecast.vocabulary import SCENARIOS
+
+MAX_K_HAT = 0.7
+"""Largest Pareto shape with which smoothed weights are trusted (Vehtari et al. 2024)."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far reweighted draws can be trusted.
+
+    ``k_hat``: Pareto shape of the largest weights. ``ess``: effective draws, ``efficiency`` times their number;
+    ``efficiency`` counts the losses of earlier updates too. ``scenario_error``: expected Monte Carlo error of each
+    scenario's probability in the forecast's view.
+    """
+
+    k_hat: float
+    ess: float
+    efficiency: float
+    scenario_error: dict[str, float]
+
+    @property
+    def failures(self) -> list[str]:
+        """Return why the weights are not to be trusted, in words; empty when they are."""
+        found = []
+        if not self.k_hat < MAX_K_HAT:
+            found.append(f"k-hat {self.k_hat:.2f}, below {MAX_K_HAT:g} expected")
+        if not self.ess >= MIN_ESS:
+            found.append(f"{self.ess:.0f} effective draws, at least {MIN_ESS} expected")
+        return found
+
+
+def update(
+    forecast: Forecast,
+    additions: Mapping[str, Path | str | pd.DataFrame],
+    origin: date | str | None = None,
+    *,
+    refit: bool = False,
+    late: bool = False,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Forecast:
+    """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
+
+    ``additions`` are as in ``append``; none means silence. The default origin is the last publication among the new
+    rows. ``refit`` asks for a new fit whatever the certificate says. ``late`` admits rows that were public by the old
+    origin and were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad
+    input, ``NotConvergedError`` if a new fit does not pass the gate.
+    """
+    spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
+    record = append(forecast.record, additions)
+    day = _later_origin(forecast.record, record, was, origin, late)
+    settings = _settings(forecast)
+    evidence = gather(spec, record, day)
+    before = forecast.diagnostics.get("update", {}).get("efficiency", 1.0)
+    told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
+    reasons = ["asked for"] if refit else []
+    if spec.pooling.value < 1:
+        reasons.append("pooling below 1 needs the fit at the brief's date")
+    if not reasons:
+        old = stored(gather(spec, forecast.record, was), settings, forecast.tree, forecast.tables["posterior_summary"])
+        posterior, certificate = reweight(old, evidence, before)
+        told |= asdict(certificate)
+        reasons = certificate.failures
+    if reasons:
+        tell(f"Fitting anew ({'; '.join(reasons)})")
+        posterior = fit(Compiled(evidence), evidence, record, settings)
+        posterior.require_convergence()
+        told["efficiency"] = 1.0
+    result = conclude(posterior, record.as_of(day))
+    told |= {"method": "refitted" if reasons else "reweighted", "reasons": reasons}
+    return replace(result, diagnostics={**result.diagnostics, "update": told})
+
+
+def _settings(forecast: Forecast) -> Settings:
+    draws, tune, chains, seed = (int(forecast.tree.attrs[f"settings_{k}"]) for k in ("draws", "tune", "chains", "seed"))
+    return Settings(draws=draws, tune=tune, chains=chains, seed=seed)
+
+
+def _later_origin(old: Record, new: Record, was: date, origin: date | str | None, late: bool) -> date:
+    """Return the new origin, or refuse one that is earlier and rows that were public by the old one."""
+    rows = new.events[~new.events["event_id"].isin(old.events["event_id"])]
+    last = max([was, *rows["published_on"].dt.date])
+    day = last if origin is None else as_day(origin)
+    if day < was:
+        raise InputError(Problem("origin", f"{day} lies before the forecast's own, {was}; run a new forecast instead"))
+    missed = rows[rows["published_on"] <= pd.Timestamp(was)]
+    if len(missed) and not late:
+        what = f"was public by the forecast's origin, {was}; add it as a late discovery (late) if it was missed then"
+        raise InputError(Problem(f"event {name!r}", what) for name in missed["event_id"])
+    return day
+
+
+def reweight(old: Posterior, evidence: Evidence, efficiency: float = 1.0) -> tuple[Posterior, Certificate]:
+    """Return the posterior given ``evidence`` by reweighting the draws of ``old``, and its certificate.
+
+    ``efficiency``: that of the draws of ``old`` if they were reweighted before. Both must be of one prior file.
+    """
+    rng = np.random.default_rng([old.settings.seed, 6, evidence.exposure.origin.toordinal()])
+    sampled = {k: old.draws.flat[k] for k in old.raw}
+    widened = _widened(sampled, old.evidence, evidence, rng)
+    exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
+    new = Draws(evidence, {**widened, **exact})
+    log_weight, k_hat = smoothed(total_log_likelihood(new) - total_log_likelihood(old.draws))
+    weight = np.exp(log_weight)
+    kept = float(efficiency / (len(weight) * (weight**2).sum()))
+    certificate = Certificate(k_hat, kept * len(weight), kept, _scenario_error(new, weight, kept))
+    rows = resampled(weight, rng)
+    shape = (old.settings.chains, old.settings.draws)
+    return (
+        Posterior(
+            evidence=evidence,
+            settings=old.settings,
+            raw={k: v[rows].reshape(*shape, *v.shape[1:]) for k, v in widened.items()},
+            exact={k: v.reshape(*shape, *v.shape[1:]) for k, v in exact.items()},
+            statistics={k: v.ravel()[rows].reshape(shape) for k, v in old.statistics.items()},
+            diagnostics=_diagnostics(old, evidence, new.take(rows), kept / efficiency),
+        ),
+        certificate,
+    )
+
+
+def total_log_likelihood(draws: Draws) -> np.ndarray:
+    """Return ``log p(all data | theta)`` of each draw, up to a constant of the data."""
+    evidence = draws.evidence
+    matters = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi).sum(axis=1)
+    return matters + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
+
+
+def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return normalised, Pareto-smoothed log weights and their k-hat; equal ratios give equal weights and k-hat 0."""
+    if np.ptp(log_ratio) < 1e-9:
+        return np.full(len(log_ratio), -np.log(len(log_ratio))), 0.0
+    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
+
+    log_weight, k_hat = array_stats.psislw(-log_ratio)  # it takes minus the log ratio, as leave-one-out needs it
+    return log_weight, float(k_hat)
+
+
+def resampled(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the rows of a systematic resample, in their order: row i stands about ``n weight_i`` times."""
+    points = (np.arange(len(weight)) + rng.random()) / len(weight)
+    return np.minimum(np.searchsorted(np.cumsum(weight), points), len(weight) - 1)
+
+
+def _widened(
+    sampled: dict[str, np.ndarray], old: Evidence, new: Evidence, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Give every parameter the labels of the new evidence: known elements as drawn, new ones from their prior."""
+    wide = {}
+    for name, prior in parameters(new.specification, new.coords).items():
+        values = sampled[name]
+        n, shape = len(values), prior.loc.shape
+        drawn = rng.normal(prior.loc, prior.scale, (n, *shape)) if values.shape[1:] != shape else np.empty((n, *shape))
+        places = [[new.coords[d].index(label) for label in old.coords[d]] for d in prior.dims]
+        drawn[np.ix_(range(n), *places)] = values
+        wide[name] = drawn
+    return wide
+
+
+def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, float]:
+    """``sqrt(sum w (p - mean)^2 / ess)``: error of the weighted mean probability of each scenario."""
+    chances = (inside_weights if draws.evidence.exposure.inside else outside_weights)(draws)
+    spread = weight @ (chances - weight @ chances) ** 2
+    return dict(zip(SCENARIOS, np.sqrt(spread / (kept * len(weight))).tolist(), strict=True))
+
+
+def _diagnostics(old: Posterior, evidence: Evidence, draws: Draws, kept: float) -> pd.DataFrame:
+    """Return moments of the reweighted draws beside the sampler's R-hat and ESS, less what the weights cost.
+
+    A parameter that the sampler never saw is independent prior draws, resampled: R-hat 1.
+    """
+    labels, columns = [], []
+    for name, prior in parameters(evidence.specification, evidence.coords).items():
+        labels += labels_of(name, prior.dims, evidence.coords)
+        columns.append(draws.flat[name].reshape(len(draws), math.prod(prior.loc.shape)))
+    values = np.concatenate(columns, axis=1)
+    table = pd.DataFrame({"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}, index=labels)
+    told = old.diagnostics.reindex(labels)
+    table["r_hat"] = told["r_hat"].fillna(1.0)
+    for column in ("ess_bulk", "ess_tail"):
+        table[column] = told[column].fillna(len(draws)) * kept
+    table["mcse_mean"] = table["sd"] / np.sqrt(table["ess_bulk"])
+    return table.rename_axis("parameter")
+
+
+def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: pd.DataFrame) -> Posterior:
+    """Return the posterior that a saved forecast holds; ``evidence`` is gathered from its record at its origin."""
+    group = tree["posterior"].to_dataset()
+    exact = draw_conjugate(evidence.specification, evidence.observations, 1, np.random.default_rng(0))
+    return Posterior(
+        evidence=evidence,
+        settings=settings,
+        raw={k: group[k].values for k in parameters(evidence.specification, evidence.coords)},
+        exact={k: group[k].values for k in exact},
+        statistics={str(k): v.values for k, v in tree["sample_stats"].data_vars.items()},
+        diagnostics=summary.set_index("parameter"),
+    )

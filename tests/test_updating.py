@@ -1,0 +1,174 @@
+"""Reweighting against a known answer and against a new fit; what is refused, and what a certificate says."""
+
+import subprocess
+import sys
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from worlds import case, event
+
+import forecast
+from forecast.files import InputError
+from forecast.inference import gather
+from forecast.outcomes import inside_weights
+from forecast.updating import resampled, reweight, smoothed, stored, update
+from forecast.vocabulary import SCENARIOS
+
+FINDINGS = [event("ec-dsa-x-grok-2026", "2026-03-03", "preliminary_findings")]
+"""A hypothetical event: for tests alone."""
+
+
+def settings_of(result):
+    names = ("draws", "tune", "chains", "seed")
+    return forecast.Settings(**{k: int(result.tree.attrs[f"settings_{k}"]) for k in names})
+
+
+@pytest.fixture(scope="module")
+def old(packaged):
+    evidence = gather(packaged.specification, packaged.record, date(2026, 2, 3))
+    return stored(evidence, settings_of(packaged), packaged.tree, packaged.posterior_summary)
+
+
+def at(packaged, day, rows=(), **tables):
+    added = {"events": pd.DataFrame(list(rows))} if rows else {}
+    record = forecast.append(packaged.record, {**tables, **added})
+    return gather(packaged.specification, record, date.fromisoformat(day))
+
+
+def test_smoothed_weights_move_a_normal_to_its_new_mean():
+    x = np.random.default_rng(3).normal(size=20_000)
+    log_weight, k_hat = smoothed(stats.norm.logpdf(x, 0.5) - stats.norm.logpdf(x))
+    weight = np.exp(log_weight)
+    assert weight.sum() == pytest.approx(1)
+    assert weight @ x == pytest.approx(0.5, abs=0.03)
+    assert weight @ (x - 0.5) ** 2 == pytest.approx(1, abs=0.05)
+    assert k_hat < 0.5
+
+
+def test_a_shift_beyond_the_draws_is_noticed():
+    x = np.random.default_rng(3).normal(size=4_000)
+    assert smoothed(stats.norm.logpdf(x, 4, 0.3) - stats.norm.logpdf(x))[1] > 0.7
+
+
+def test_each_row_stands_as_often_as_its_weight_says():
+    rng = np.random.default_rng(4)
+    weight = rng.dirichlet(np.full(500, 0.3))
+    rows = resampled(weight, rng)
+    counts = np.bincount(rows, minlength=500)
+    assert (np.abs(counts - 500 * weight) < 1 + 1e-9).all()
+    assert (np.diff(rows) >= 0).all()
+
+
+def test_without_new_evidence_nothing_moves(packaged, old):
+    same, certificate = reweight(old, old.evidence)
+    assert certificate.k_hat == 0
+    assert certificate.ess == pytest.approx(len(old.draws))
+    for name, values in same.raw.items():
+        assert np.array_equal(values, old.raw[name]), name
+    assert inside_weights(same.draws).mean(axis=0) == pytest.approx([0.40, 0.45, 0.15])
+
+
+@pytest.fixture(scope="module")
+def both(packaged):
+    rows = {"events": pd.DataFrame(FINDINGS)}
+    return update(packaged, rows), update(packaged, rows, refit=True)
+
+
+def test_reweighting_agrees_with_a_new_fit(both):
+    quick, anew = both
+    assert quick.diagnostics["update"]["method"] == "reweighted"
+    assert anew.diagnostics["update"]["method"] == "refitted"
+    assert quick.manifest["origin"] == anew.manifest["origin"] == "2026-03-03"
+    assert quick.manifest["record_fingerprint"] == anew.manifest["record_fingerprint"]
+    a, b = (x.scenarios.set_index(["view", "scenario"]) for x in both)
+    off = (a["probability"] - b["probability"]) / np.hypot(a["mcse"], b["mcse"]).clip(lower=1e-12)
+    moved = off.loc[["inside", "outside"]]
+    assert moved.abs().max() < 4
+    assert (a["probability"]["inside"] - a["probability"]["brief"]).abs().max() > 0.05  # findings are news
+    one, two = (x.posterior_summary.set_index("parameter") for x in both)
+    z = (one["mean"] - two["mean"]) / np.hypot(one["mcse_mean"], two["mcse_mean"])
+    assert (z.abs() > 3).mean() < 0.02
+    assert z.abs().max() < 5.5
+
+
+def test_targets_agree_too(both):
+    one, two = (x.summary.query("scenario == 'all'").set_index(["target", "horizon_months"]) for x in both)
+    known = one["mcse_mean"].notna() & (one["mcse_mean"] + two["mcse_mean"] > 0)
+    off = (one["mean"] - two["mean"])[known] / np.hypot(one["mcse_mean"], two["mcse_mean"])[known]
+    assert len(off) > 50
+    assert (off.abs() > 3).mean() < 0.05
+    assert off.abs().max() < 5
+
+
+def test_a_year_in_which_nothing_happens_anywhere_is_too_much_for_weights(packaged, old):
+    """No event in 56 open proceedings in a year would be astonishing: the stored draws hardly reach there."""
+    _, certificate = reweight(old, at(packaged, "2027-02-03"))
+    assert certificate.failures
+    assert "k-hat" in " ".join(certificate.failures)
+
+
+def test_a_new_provider_comes_from_its_prior(packaged, old):
+    who = {"provider_group": "Newcomer", "provider": "Newcomer", "authority": "A", "authority_class": "consumer"}
+    law = {"jurisdiction": "IT", "instrument": "consumer law"}
+    proceedings = pd.DataFrame([case("zz-new-2026", "2026-02-10", **who, **law)])
+    evidence = at(packaged, "2026-02-17", [event("zz-new-2026", "2026-02-10", "opened")], proceedings=proceedings)
+    new, certificate = reweight(old, evidence)
+    assert not certificate.failures
+    place = evidence.coords["provider"].index("Newcomer")
+    assert new.raw["pace_score"].shape[-1] == old.raw["pace_score"].shape[-1] + 1
+    assert stats.kstest(new.raw["pace_score"][..., place].ravel(), "norm").statistic < 0.05
+    assert new.diagnostics.index.is_unique
+    assert "pace_score[Newcomer]" in new.diagnostics.index
+
+
+def test_losses_of_one_update_count_in_the_next(packaged, old):
+    evidence = at(packaged, "2026-03-03", FINDINGS)
+    _, alone = reweight(old, evidence)
+    _, after = reweight(old, evidence, 0.5)
+    assert after.ess == pytest.approx(alone.ess / 2)
+    assert after.scenario_error["limited"] == pytest.approx(alone.scenario_error["limited"] * np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "words"),
+    [
+        ([event("nobody", "2026-03-01", "search")], {}, "'nobody' is no case_id"),
+        ([event("fr-crim-x-2025", "2026-02-03", "search")], {}, "is there already"),
+        ([event("fr-crim-x-2025", "2026-01-30", "summons")], {}, "add it as a late discovery"),
+        (FINDINGS, {"origin": "2026-01-01"}, "lies before the forecast's own"),
+        (FINDINGS, {"origin": "soon"}, "is not a day"),
+    ],
+)
+def test_bad_additions_are_refused(packaged, rows, options, words):
+    with pytest.raises(InputError, match=words):
+        update(packaged, {"events": pd.DataFrame(rows)}, **options)
+
+
+def test_a_late_discovery_is_admitted_when_it_is_called_one(packaged):
+    rows = {"events": pd.DataFrame([event("uk-osa-4chan-2025", "2026-01-30", "information_request")])}
+    result = update(packaged, rows, late=True)
+    assert result.manifest["origin"] == "2026-02-03"
+    assert len(result.record.events) == len(packaged.record.events) + 1
+
+
+def test_the_updated_forecast_is_a_forecast_and_needs_no_sampler(packaged_folder, tmp_path):
+    (tmp_path / "new.csv").write_text(
+        "case_id,date,published_on,type\nec-dsa-x-grok-2026,2026-03-03,2026-03-03,preliminary_findings\n"
+    )
+    code = (
+        "import sys, forecast; old = forecast.load(sys.argv[1]); "
+        "new = forecast.update(old, {'events': sys.argv[2]}); forecast.save(new, sys.argv[3]); "
+        "print([m in sys.modules for m in ('pymc', 'pytensor', 'nutpie')])"
+    )
+    out = tmp_path / "new"
+    places = (packaged_folder, tmp_path / "new.csv", out)
+    done = subprocess.run([sys.executable, "-c", code, *map(str, places)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[False, False, False]"
+    again = forecast.load(out)
+    assert again.diagnostics["update"]["method"] == "reweighted"
+    assert again.scenarios.query("view == 'inside'")["probability"].sum() == pytest.approx(1)
+    assert again.tree["log_likelihood"]["matters"].shape[:2] == (4, 1200)
+    assert list(SCENARIOS) == list(again.resolution["latent"])
