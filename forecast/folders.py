@@ -74,7 +74,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
+    return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.stat().st_size > 2 else pd.DataFrame()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def draws_table(outcomes: xr.Dataset) -> pd.DataFrame:
 
 
 def restore(about: dict[str, str], tables: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], xr.Dataset]:
-    """Return the tables of the forecast, and its joint draws, from what ``forecast.exports.read`` returned."""
+    """Return the tables of the forecast, and its joint draws, from what ``read_export`` returned."""
     wide = {name: _wide(frame, LAYOUTS[name], about) for name, frame in tables.items() if name != "draws"}
     return wide, joint_draws(about, tables)
 
