@@ -204,7 +204,7 @@ def _code(arguments: list[str] | None) -> int:
             failed.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         return BAD_INPUT
     except (typer.Abort, KeyboardInterrupt):
-        failed.print("Interrupted; nothing was written.")
+        failed.print("Interrupted; no file is half-written.")
         return INTERRUPTED
     except RuntimeError as error:
         from forecast.inference import NotConvergedError  # noqa: PLC0415

@@ -32,6 +32,8 @@ from forecast.likelihood import other_data
 from forecast.outcomes import inside_weights, outside_weights
 from forecast.parameters import parameters
 from forecast.record import Record, as_day
+from forecast.record_checks import as_cells
+from forecast.record_tables import TABLES
 from forecast.vocabulary import SCENARIOS
 
 MAX_K_HAT = 0.7
@@ -75,9 +77,10 @@ def update(
     """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
 
     ``additions`` are as in ``append``; none means silence. The default origin is the last publication among the new
-    rows. ``refit`` asks for a new fit whatever the certificate says. ``late`` admits rows that were public by the old
-    origin and were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad
-    input, ``NotConvergedError`` if a new fit does not pass the gate.
+    rows; none may be published after it. Reweighted draws must pass the gate of sampled ones, their ESS less what the
+    weights cost, or there is a new fit. ``refit`` asks for one whatever the certificate says. ``late`` admits rows
+    that were public by the old origin and were missed then. What was done is kept in ``diagnostics["update"]``.
+    Raises ``InputError`` on bad input, ``NotConvergedError`` if a new fit does not pass the gate.
     """
     spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
     record = append(forecast.record, additions)
@@ -93,7 +96,7 @@ def update(
         old = stored(gather(spec, forecast.record, was), settings, forecast.tree, forecast.tables["posterior_summary"])
         posterior, certificate = reweight(old, evidence, before)
         told |= asdict(certificate)
-        reasons = certificate.failures
+        reasons = certificate.failures + posterior.failures
     if reasons:
         tell(f"Fitting anew ({'; '.join(reasons)})")
         posterior = fit(Compiled(evidence), evidence, record, settings)
@@ -110,17 +113,31 @@ def _settings(forecast: Forecast) -> Settings:
 
 
 def _later_origin(old: Record, new: Record, was: date, origin: date | str | None, late: bool) -> date:
-    """Return the new origin, or refuse one that is earlier and rows that were public by the old one."""
-    rows = new.events[~new.events["event_id"].isin(old.events["event_id"])]
-    last = max([was, *rows["published_on"].dt.date])
-    day = last if origin is None else as_day(origin)
+    """Return the new origin, or refuse one that is earlier, and new rows that are not public between the two."""
+    rows = [(name, *row) for name in TABLES for row in _new_rows(getattr(old, name), getattr(new, name))]
+    day = max([was, *(published for *_, published in rows)]) if origin is None else as_day(origin)
     if day < was:
         raise InputError(Problem("origin", f"{day} lies before the forecast's own, {was}; run a new forecast instead"))
-    missed = rows[rows["published_on"] <= pd.Timestamp(was)]
-    if len(missed) and not late:
-        what = f"was public by the forecast's origin, {was}; add it as a late discovery (late) if it was missed then"
-        raise InputError(Problem(f"event {name!r}", what) for name in missed["event_id"])
+    missed = f"was public by the forecast's origin, {was}; add it as a late discovery (late) if it was missed then"
+    unknown = f"becomes public after the new origin, {day}; move the origin or leave it out"
+    wrong = [
+        Problem(f"{name}, {first!r} published {published}", unknown if published > day else missed)
+        for name, first, published in rows
+        if published > day or (published <= was and not late)
+    ]
+    if wrong:
+        raise InputError(wrong)
     return day
+
+
+def _new_rows(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, date]]:
+    """Return the first cell and the day of publication of every row that ``new`` has and ``old`` has not."""
+    if "published_on" not in new:
+        return []
+    known = set(as_cells(old).itertuples(index=False, name=None))
+    fresh = [row not in known for row in as_cells(new).itertuples(index=False, name=None)]
+    rows = new.loc[fresh]
+    return list(zip(rows.iloc[:, 0], rows["published_on"].dt.date, strict=True))
 
 
 def reweight(old: Posterior, evidence: Evidence, efficiency: float = 1.0) -> tuple[Posterior, Certificate]:

@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from scipy import stats
 from scipy.special import expit
 
+from forecast import plots
 from forecast.passports import passport
 from forecast.plots import model
 from forecast.plots.look import ACCENT, INK, PRIOR
@@ -43,7 +44,7 @@ def before_the_brief(forecast):
 
 @pytest.fixture(scope="module")
 def drawn(packaged):
-    return {name: getattr(model, name)(packaged) for name in FIGURES}
+    return {name: plots.PLOTS[name](packaged) for name in FIGURES}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def told(packaged):
 def test_nothing_global_changes_and_no_figure_stays_open(packaged, name):
     before = dict(mpl.rcParams)
     for forecast in (packaged, before_the_brief(packaged)):
-        getattr(model, name)(forecast)
+        plots.PLOTS[name](forecast)
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
 
@@ -66,7 +67,7 @@ def test_nothing_global_changes_and_no_figure_stays_open(packaged, name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_caption_tells_interval_forecast_and_seed(drawn, packaged, name):
     text = caption(drawn[name])
-    assert ("no intervals" if name == "resolution" else "eti 0.90") in text
+    assert ("Monte Carlo errors" if name == "resolution" else "eti 0.90") in text
     assert packaged.manifest["origin"] in text
     assert packaged.manifest["priors_fingerprint"][:8] in text
     assert str(packaged.manifest["seed"]) in text
@@ -75,7 +76,7 @@ def test_the_caption_tells_interval_forecast_and_seed(drawn, packaged, name):
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("known", [True, False], ids=["brief", "before"])
 def test_nothing_is_cut_off_and_no_labels_overlap(packaged, name, known):
-    figure = figure_of(getattr(model, name)(packaged if known else before_the_brief(packaged)))
+    figure = figure_of(plots.PLOTS[name](packaged if known else before_the_brief(packaged)))
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     box, (width, height) = figure.get_tightbbox(renderer), figure.get_size_inches()
@@ -186,7 +187,7 @@ def test_a_rate_without_events_is_drawn_over_its_upper_end(packaged):
     rows = passport(forecast.specification, early).set_index("key")
     none = [k for k in rows.index[rows["figure"] == 0] if k.startswith("hazards.rates")]
     assert none
-    axes = panels(model.priors(forecast))["b"]
+    axes = panels(plots.priors(forecast))["b"]
     for key in none:
         y = round(rows_of(axes)[f"hazard a month: {key.rsplit('.', 1)[1]}"], 6)
         bar = next(p for p in axes.patches if isinstance(p, Rectangle) and round(p.get_y() + 0.35, 6) == y)
@@ -196,7 +197,7 @@ def test_a_rate_without_events_is_drawn_over_its_upper_end(packaged):
 
 def test_other_prior_files_draw(packaged):
     spec = load_specification(PRIORS / "tiktok-commission-2026.yaml")
-    figure = model.priors(replace(packaged, specification=spec))
+    figure = plots.priors(replace(packaged, specification=spec))
     assert set(spec.statements.families) <= {axes.get_title("left") for axes in figure.get_axes()}
 
 
@@ -358,7 +359,7 @@ def test_a_class_that_does_not_resolve_as_itself_is_marked(packaged):
     for row, share in enumerate((0.8, 0.7999, 0.95)):
         table.loc[row, list(SCENARIOS)] = (1 - share) / 2
         table.loc[row, SCENARIOS[row]] = share
-    figure = model.resolution(replace(packaged, tables={**packaged.tables, "prior_resolution": table}))
+    figure = plots.resolution(replace(packaged, tables={**packaged.tables, "prior_resolution": table}))
     prior, posterior = figure.get_axes()
     assert frames_of(prior) == [INK, ACCENT, INK]
     assert [patch.get_linestyle() for patch in prior.patches] == ["-", "--", "-"]
@@ -366,7 +367,7 @@ def test_a_class_that_does_not_resolve_as_itself_is_marked(packaged):
 
 
 def test_before_the_brief_there_is_the_posterior_alone(packaged):
-    figure = model.resolution(before_the_brief(packaged))
+    figure = plots.resolution(before_the_brief(packaged))
     (axes,) = figure.get_axes()
     assert axes.get_title("left").startswith("posterior")
     assert "Framed" not in caption(figure)
@@ -375,5 +376,14 @@ def test_before_the_brief_there_is_the_posterior_alone(packaged):
 def test_a_class_without_draws_is_printed_as_a_dash(packaged):
     table = packaged.resolution.copy()
     table.loc[2, list(SCENARIOS)] = np.nan
-    figure = model.resolution(replace(packaged, tables={**packaged.tables, "resolution": table}))
+    figure = plots.resolution(replace(packaged, tables={**packaged.tables, "resolution": table}))
     assert cells_of(figure.get_axes()[1])[6:] == ["-", "-", "-"]
+
+
+def test_the_cross_tables_caption_gives_the_largest_monte_carlo_error(drawn, packaged):
+    errors = []
+    for table, outcomes in (("resolution", packaged.outcomes), ("prior_resolution", packaged.prior_outcomes)):
+        for code, (_, row) in enumerate(packaged.tables[table].iterrows()):
+            n = (outcomes["scenario"].values == code).sum()
+            errors += [np.sqrt(row[s] * (1 - row[s]) / n) for s in SCENARIOS]
+    assert f"at most ±{max(errors):.3f}" in caption(drawn["resolution"])

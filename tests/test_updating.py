@@ -14,7 +14,7 @@ import forecast
 from forecast.files import InputError
 from forecast.inference import gather
 from forecast.outcomes import inside_weights
-from forecast.updating import resampled, reweight, smoothed, stored, update
+from forecast.updating import resampled, reweight, smoothed, stored, total_log_likelihood, update
 from forecast.vocabulary import SCENARIOS
 
 FINDINGS = [event("ec-dsa-x-grok-2026", "2026-03-03", "preliminary_findings")]
@@ -60,6 +60,12 @@ def test_each_row_stands_as_often_as_its_weight_says():
     counts = np.bincount(rows, minlength=500)
     assert (np.abs(counts - 500 * weight) < 1 + 1e-9).all()
     assert (np.diff(rows) >= 0).all()
+
+
+def test_a_saved_forecast_gives_back_the_likelihood_that_it_was_sampled_with(packaged, old):
+    kept = packaged.tree["log_likelihood"].to_dataset()
+    total = kept["matters"].sum("matter") + kept["users"] + kept["sizes"] + kept["turnover_figure"] + kept["openings"]
+    assert total_log_likelihood(old.draws) == pytest.approx(total.values.ravel(), rel=1e-12)
 
 
 def test_without_new_evidence_nothing_moves(packaged, old):
@@ -139,12 +145,19 @@ def test_losses_of_one_update_count_in_the_next(packaged, old):
         ([event("fr-crim-x-2025", "2026-02-03", "search")], {}, "is there already"),
         ([event("fr-crim-x-2025", "2026-01-30", "summons")], {}, "add it as a late discovery"),
         (FINDINGS, {"origin": "2026-01-01"}, "lies before the forecast's own"),
+        (FINDINGS, {"origin": "2026-02-20"}, "published 2026-03-03: becomes public after the new origin, 2026-02-20"),
         (FINDINGS, {"origin": "soon"}, "is not a day"),
     ],
 )
 def test_bad_additions_are_refused(packaged, rows, options, words):
     with pytest.raises(InputError, match=words):
         update(packaged, {"events": pd.DataFrame(rows)}, **options)
+
+
+def test_old_figures_are_late_discoveries_too(packaged):
+    figure = {"company_group": "X", "year": 2001, "turnover_eur": 3e9, "published_on": "2020-03-01"}
+    with pytest.raises(InputError, match="turnover, 'X' published 2020-03-01: was public by the forecast's origin"):
+        update(packaged, {"turnover": pd.DataFrame([figure])})
 
 
 def test_a_late_discovery_is_admitted_when_it_is_called_one(packaged):

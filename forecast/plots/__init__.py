@@ -16,9 +16,9 @@ from typing import Any
 from forecast.files import InputError, Problem, did_you_mean, whole_file
 from forecast.forecasting import Forecast
 from forecast.plots.answers import events, exceedance, scenarios, targets, watchlist
+from forecast.plots.brief import priors, resolution
 from forecast.plots.look import save_as
 from forecast.plots.model import parameters, predictive
-from forecast.plots.priors import priors, resolution
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
     "scenarios": scenarios,

@@ -96,7 +96,9 @@ def targets(forecast: Forecast) -> Figure:
         axes.set_axis_off()
     keys = [(Line2D([], [], c=style["color"], lw=5, alpha=0.4), Line2D([], [], lw=1, **style)) for *_, style in sources]
     axes.legend(keys, [label for label, *_ in sources], loc="center left", handlelength=3, labelspacing=0.8)
-    note = "Above: probabilities. Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
+    error = 0.5 / min(draws.sizes["draw"] for _, draws, _ in sources) ** 0.5
+    note = f"Above: probabilities, Monte Carlo errors (one standard error) at most ±{error:.3f}. "
+    note += "Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
     note += "zero: at least half of the draws are zero. Events, closure and fines are of the proceedings open at the "
     note += f"origin.{_about_prior(forecast)}"
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)

@@ -80,9 +80,9 @@ def require_fit(forecast: Any, name: str) -> None:
         raise InputError(Problem(name, "is a figure of a fitted forecast; here is the prior alone"))
 
 
-def new(height: float, width: float = WIDTH) -> Picture:
-    """Return an empty figure of so many inches."""
-    picture = Picture(figsize=(width, height))
+def new(height: float) -> Picture:
+    """Return an empty figure of a page's width and so many inches of height."""
+    picture = Picture(figsize=(WIDTH, height))
     FigureCanvasAgg(picture)
     return picture
 
@@ -105,7 +105,8 @@ def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any]) -> 
         f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"
     )
     picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    picture.supxlabel(f"{fill(note, 140)}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
+    whole = note.replace(" %", "\N{NO-BREAK SPACE}%").replace("eti ", "eti\N{NO-BREAK SPACE}")  # no break before a unit
+    picture.supxlabel(f"{fill(whole, 140)}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
     engine = picture.get_layout_engine()
     if engine is not None:  # once, and not again in every format in which it is saved
         engine.execute(picture)

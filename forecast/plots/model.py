@@ -27,11 +27,8 @@ from forecast.plots.look import (
     require_fit,
     styled,
 )
-from forecast.plots.priors import joined, priors, resolution
 from forecast.quantities import LOADED_FAMILIES
 from forecast.vocabulary import LOADING_SIGNS, SCENARIOS
-
-__all__ = ["parameters", "predictive", "priors", "resolution"]
 
 if TYPE_CHECKING:
     from arviz_plots.plot_collection import PlotCollection
@@ -74,10 +71,10 @@ def parameters(forecast: Forecast) -> PlotCollection:
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.xaxis.set_minor_locator(NullLocator())
-    note = joined(
+    note = (
         "Thin and thick lines: equal-tailed 90 % and 50 % intervals (eti 0.90 and 0.50); symbols: medians. "
         "Contraction: 1-Var(posterior)/Var(prior), of logarithms on logarithmic axes; near 1 the data speak, "
-        "near 0 the row shows the prior and is no finding, below 0 the data widened it.",
+        "near 0 the row shows the prior and is no finding, below 0 the data widened it."
     )
     return _finished(pc, "Parameters: prior against posterior", note, forecast)
 
@@ -144,13 +141,13 @@ def predictive(forecast: Forecast) -> PlotCollection:
     if "fines" in seen:
         _fines(pc, seen, models)
     rows, cells = _inside(counts, models["posterior"]), _inside(real, replicas["posterior"])
-    note = joined(
+    note = (
         "Thin and thick lines, pale and dark bands: equal-tailed 90 % and 50 % intervals of replicates (eti 0.90 "
         "and 0.50); of the prior's fines, 90 %. Every matter's scenario and frailty is drawn anew. Wrong would be "
         "black marks beyond the thin blue lines, or a black line that leaves the blue bands. Inside the "
         f"posterior's 90 %: {rows['families']} families, {rows['authorities']} classes, {cells['events']} cells of "
         "family by class (more than 90 % is usual for small whole numbers); "
-        f"{cells.get('fine_share', 'no')} fines, each in its own interval.",
+        f"{cells.get('fine_share', 'no')} fines, each in its own interval."
     )
     return _finished(pc, "Replicates of the record, and the record", note, forecast)
 

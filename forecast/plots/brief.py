@@ -60,12 +60,12 @@ def priors(forecast: Forecast) -> Figure:
         top += PITCH * len(rows) + 0.8
     if stated.any():
         _statements(picture, top, table.loc[stated], spec)
-    note = joined(
+    note = (
         "a: far right means above what the record has seen, far left below it. b: a stated range or value that misses "
         "the grey bar contradicts the record; without any event the bar's upper end is 1. c: the grey bars know no "
         f"scenario, so the three should lie around them. Orange crosses and large, orange rings: the passport of the "
         f"priors warns. Hollow: fewer than {FEW} cases. Record: exact 90 % intervals (eti 0.90); of cases, median and "
-        "5 to 95 %.",
+        "5 to 95 %."
     )
     return finish(picture, "Priors against the record", note, forecast.manifest)
 
@@ -183,7 +183,7 @@ def resolution(forecast: Forecast) -> Figure:
     """Draw how each latent class resolves at the last horizon, from the prior alone and from the posterior."""
     tables = {"prior": forecast.tables["prior_resolution"], "posterior": forecast.tables.get("resolution", ())}
     shown = {name: table.set_index("latent").loc[list(SCENARIOS)] for name, table in tables.items() if len(table)}
-    picture = new(3.5, WIDTH if len(shown) == 2 else 5.2)
+    picture = new(3.5)
     every = picture.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, (name, table) in zip(every, shown.items(), strict=True):
         cells = table[list(SCENARIOS)].to_numpy(float)
@@ -205,10 +205,20 @@ def resolution(forecast: Forecast) -> Figure:
         axes.spines[["left", "bottom"]].set_visible(False)
     every[0].set_ylabel("latent class")
     rule = f"Framed: a priori at least {CLEAR:g} of each class must resolve as itself; less is framed in dashed orange."
-    what = f"Shares of draws at {HORIZONS[-1]} months, no intervals; rows sum to 1. {rule if 'prior' in shown else ''}"
+    error = max(map(_row_error, shown.values(), (_classes(forecast, name) for name in shown)))
+    what = f"Shares of draws at {HORIZONS[-1]} months; rows sum to 1. Monte Carlo errors (one standard error) at most "
+    what += f"\N{PLUS-MINUS SIGN}{error:.3f}. {rule if 'prior' in shown else ''}"
     return finish(picture, "Latent and resolved classes", what, forecast.manifest)
 
 
-def joined(note: str) -> str:
-    """Return a caption in which no line breaks before a unit."""
-    return note.replace(" %", "\N{NO-BREAK SPACE}%").replace("eti ", "eti\N{NO-BREAK SPACE}")
+def _classes(forecast: Forecast, group: str) -> np.ndarray:
+    """Return how many draws each latent class has."""
+    prior = forecast.prior_outcomes if len(forecast.prior_outcomes) else forecast.outcomes
+    draws = prior if group == "prior" else forecast.outcomes
+    return np.bincount(draws["scenario"].values, minlength=len(SCENARIOS))
+
+
+def _row_error(table: pd.DataFrame, draws: np.ndarray) -> float:
+    """Return the largest ``sqrt(p (1 - p) / draws of the row)``."""
+    cells = table[list(SCENARIOS)].to_numpy(float)
+    return float(np.nanmax(np.sqrt(cells * (1 - cells) / np.maximum(draws, 1)[:, None])))
