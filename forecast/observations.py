@@ -1,7 +1,6 @@
 """What the record knows besides events in proceedings: sizes of fines, appeals, users, turnover, openings.
 
 Everything is reduced to sufficient statistics or to short vectors, as public by the end of the origin date.
-More than 300 lines, because it is one short reduction for each of the record's tables beside the events.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit, ndtri
 
+from forecast.opening_counts import openings_of
 from forecast.record import Record, public_ids
 from forecast.specification import Specification
-from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, INSTRUMENT_OF_DECISION, family_of
+from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
@@ -85,7 +85,7 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
         closed=_closings(known),
         **_users(known, specification, services),
         **_turnover(known, specification),
-        **_openings(known, specification, origin),
+        **openings_of(known, specification, origin),
         **_new_fines(known, specification, focal_cases, public_ids(record, specification.as_of)),
         **_resolved(known, specification, focal_cases),
         unappealed_fines=_unappealed(known, focal_cases, origin),
@@ -222,65 +222,6 @@ def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
         "turnover": np.array([np.log(row["turnover_eur"])]),
         "turnover_sd": np.array([max(spread, 0.01)]),
     }
-
-
-def _openings(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
-    """Months at risk and openings in the EU per designated provider, usual and within a year of an escalation."""
-    services = known.designated_services
-    since = services.groupby("provider_group")["designated_on"].min()
-    until = services["ended_on"].fillna(pd.Timestamp(origin)).groupby(services["provider_group"]).max()
-    providers = tuple(sorted(since.index))
-    counts, months = np.zeros((len(providers), 2)), np.zeros((len(providers), 2))
-    left = np.full(len(providers), -1.0)
-    openings = eu_openings(known)
-    raising = raising_days(known, specification)
-    width = pd.Timedelta(days=specification.openings.raised_months.value * DAYS_PER_MONTH)
-    for i, provider in enumerate(providers):
-        start, end = since[provider], min(until[provider], pd.Timestamp(origin))
-        days = list(raising.get(provider, []))
-        raised = _union_months(days, width, start, end)
-        months[i] = (end - start).days / DAYS_PER_MONTH - raised, raised
-        if end == pd.Timestamp(origin):  # else no longer designated: its past counts, its future does not
-            left[i] = max([0.0, *((d + width - end) / pd.Timedelta(days=DAYS_PER_MONTH) for d in days)])
-        for day in openings.loc[openings["provider_group"] == provider, "date"]:
-            if start < day <= end:
-                counts[i, int(any(d < day <= d + width for d in days))] += 1
-    return {
-        "opening_providers": providers,
-        "opening_count": counts,
-        "opening_months": months,
-        "opening_raised_left": left,
-    }
-
-
-def eu_openings(known: Record) -> pd.DataFrame:
-    """Return logged openings in the EU against designated providers.
-
-    Same-day openings of one matter count once, against the first of its designated providers by name.
-    """
-    opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
-    opened = opened.merge(known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id")
-    opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
-    opened = opened.loc[opened["provider_group"].isin(known.designated_services["provider_group"])]
-    return opened.sort_values(["date", "matter_id", "provider_group"]).drop_duplicates(["matter_id", "date"])
-
-
-def raising_days(known: Record, specification: Specification) -> dict[str, list[pd.Timestamp]]:
-    """Return the days of escalations against each provider, of the families that the prior file names."""
-    events = known.events.merge(known.proceedings[["case_id", "provider_group"]], on="case_id")
-    family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
-    events = events.loc[pd.Series(family, index=events.index).isin(specification.openings.raised_by)]
-    return {str(group): sorted(set(rows["date"])) for group, rows in events.groupby("provider_group")}
-
-
-def _union_months(days: list[pd.Timestamp], width: pd.Timedelta, start: pd.Timestamp, end: pd.Timestamp) -> float:
-    total, reached = 0.0, start
-    for day in days:
-        low, high = max(day, reached), min(day + width, end)
-        if high > low:
-            total += (high - low) / pd.Timedelta(days=DAYS_PER_MONTH)
-            reached = high
-    return total
 
 
 def _new_fines(
