@@ -14,7 +14,7 @@ later estimate of a Monte Carlo error sees them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -140,17 +140,21 @@ def _new_rows(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, date]]:
     return list(zip(rows.iloc[:, 0], rows["published_on"].dt.date, strict=True))
 
 
-def reweight(old: Posterior, evidence: Evidence, efficiency: float = 1.0) -> tuple[Posterior, Certificate]:
+def reweight(
+    old: Posterior, evidence: Evidence, efficiency: float = 1.0, matters: Collection[str] | None = None
+) -> tuple[Posterior, Certificate]:
     """Return the posterior given ``evidence`` by reweighting the draws of ``old``, and its certificate.
 
-    ``efficiency``: that of the draws of ``old`` if they were reweighted before. Both must be of one prior file.
+    ``efficiency``: that of the draws of ``old`` if they were reweighted before. ``matters``: those of which
+    ``evidence`` says something new; what it holds of everything else, silence included, is not counted (default: all
+    of it counts). Both must be of one prior file.
     """
     rng = np.random.default_rng([old.settings.seed, 6, evidence.exposure.origin.toordinal()])
     sampled = {k: old.draws.flat[k] for k in old.raw}
     widened = _widened(sampled, old.evidence, evidence, rng)
     exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
     new = Draws(evidence, {**widened, **exact})
-    log_weight, k_hat = smoothed(total_log_likelihood(new) - total_log_likelihood(old.draws))
+    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - total_log_likelihood(old.draws, matters))
     weight = np.exp(log_weight)
     kept = float(efficiency / (len(weight) * (weight**2).sum()))
     certificate = Certificate(k_hat, kept * len(weight), kept, _scenario_error(new, weight, kept))
@@ -169,11 +173,13 @@ def reweight(old: Posterior, evidence: Evidence, efficiency: float = 1.0) -> tup
     )
 
 
-def total_log_likelihood(draws: Draws) -> np.ndarray:
-    """Return ``log p(all data | theta)`` of each draw, up to a constant of the data."""
+def total_log_likelihood(draws: Draws, matters: Collection[str] | None = None) -> np.ndarray:
+    """Return ``log p(all data | theta)`` of each draw, or that of some matters alone, up to a constant of the data."""
     evidence = draws.evidence
-    matters = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi).sum(axis=1)
-    return matters + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
+    by_matter = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
+    if matters is not None:
+        return by_matter[:, [name in matters for name in evidence.exposure.matters]].sum(axis=1)
+    return by_matter.sum(axis=1) + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
 
 
 def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:

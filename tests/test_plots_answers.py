@@ -15,7 +15,7 @@ from worlds import with_news
 from forecast.files import InputError
 from forecast.plots import answers
 from forecast.plots.look import SCENARIO_COLOURS
-from forecast.terminal import VIEWS
+from forecast.terminal.forecasts import VIEWS
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS
 
 FIGURES = ("scenarios", "targets", "exceedance", "events", "watchlist")

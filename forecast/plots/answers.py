@@ -19,7 +19,7 @@ from forecast.plots import look
 from forecast.plots.look import ACCENT, INK, POSTERIOR, POSTERIOR_MARKER, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS
 from forecast.prior_check import VIEW as PRIOR_VIEW
 from forecast.summaries import TARGET_FAMILIES
-from forecast.terminal import VIEWS
+from forecast.terminal.forecasts import VIEWS
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS, family_of
 from forecast.watchlist import QUANTILES
 

@@ -1,31 +1,16 @@
-"""The command line. Exit codes: 0, 1 for bad input, 2 where the sampler did not converge."""
+"""Commands that make, check and show forecasts."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from typer.exceptions import TyperException
 
+from forecast.cli.shell import FolderArgument, PriorsOption, RecordOption, app, finish
 from forecast.files import InputError, Problem
-from forecast.terminal import console
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Probabilistic forecasts of regulatory enforcement against online platforms.",
-)
-
-BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 1, 2, 130
-PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file (default: the packaged one on X).")]
-RecordOption = Annotated[
-    Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
-]
-FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
+from forecast.terminal.look import console
 
 
 @app.command()
@@ -49,45 +34,7 @@ def run(
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
     result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
-    _finish(result, out or Path("outputs") / result.manifest["origin"])
-
-
-@app.command()
-def update(
-    folder: FolderArgument,
-    events: Annotated[Path | None, typer.Option(help="CSV or Parquet file of new events.")] = None,
-    proceedings: Annotated[Path | None, typer.Option(help="New proceedings, or known ones with closed_on.")] = None,
-    origin: Annotated[str | None, typer.Option(help="New origin (default: the last new publication).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, by origin).")] = None,
-    refit: Annotated[bool, typer.Option("--refit", help="Fit anew whatever the certificate says.")] = False,
-    late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
-) -> None:
-    """Add new evidence to a saved forecast: reweight its draws where that is certified, else fit anew."""
-    from forecast import forecasting, updating  # noqa: PLC0415
-    from forecast.terminal import update_line  # noqa: PLC0415
-
-    progress = console(stderr=True)
-    given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
-    old = forecasting.load(folder)
-    result = updating.update(
-        old, given, origin, refit=refit, late=late, tell=lambda line: progress.print(line, style="dim")
-    )
-    beside = folder if folder.name not in ("", "..") else folder.resolve()
-    _finish(result, out or beside.with_name(result.manifest["origin"]))
-    console().print(update_line(result.diagnostics), markup=False)
-
-
-def _finish(result: Any, folder: Path) -> None:
-    """Save a new forecast with its first figures, and print it."""
-    from forecast import forecasting, plots  # noqa: PLC0415
-    from forecast.folders import FIGURES  # noqa: PLC0415
-    from forecast.terminal import screen  # noqa: PLC0415
-
-    forecasting.save(result, folder)
-    plots.save(result, folder / FIGURES, plots.FIRST)
-    terminal = console()
-    terminal.print(screen(result.tables, result.manifest, result.diagnostics))
-    terminal.print(f"Written to {escape(str(folder))}")
+    finish(result, out or Path("outputs") / result.manifest["origin"])
 
 
 @app.command()
@@ -135,7 +82,7 @@ def priors(
     from forecast.passports import passport  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
     from forecast.specification import load_specification  # noqa: PLC0415
-    from forecast.terminal import passport_table  # noqa: PLC0415
+    from forecast.terminal.forecasts import passport_table  # noqa: PLC0415
 
     spec = load_specification(file)
     table = passport(spec, load_record(record))
@@ -150,7 +97,7 @@ def priors(
 def show(folder: FolderArgument) -> None:
     """Print the tables of a saved forecast."""
     from forecast.folders import check_folder, read_json, read_tables  # noqa: PLC0415
-    from forecast.terminal import screen  # noqa: PLC0415
+    from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
     manifest = check_folder(folder)
     console().print(screen(read_tables(folder), manifest, read_json(folder / "diagnostics.json")))
@@ -182,34 +129,3 @@ def export(
 
     target = out or exports.default_path(folder, form)
     console().print(escape(str(exports.export(forecasting.load(folder), form, target))), soft_wrap=True)
-
-
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit with its code."""
-    sys.exit(_code(arguments))
-
-
-def _code(arguments: list[str] | None) -> int:
-    failed = console(stderr=True)
-    try:
-        return app(arguments, standalone_mode=False) or 0
-    except typer.Exit as stop:
-        return stop.exit_code
-    except TyperException as error:
-        failed.print(error.format_message(), markup=False, highlight=False)
-        failed.print("See forecast --help, or forecast COMMAND --help.")
-        return BAD_INPUT
-    except InputError as error:
-        for problem in error.problems:
-            failed.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        return BAD_INPUT
-    except (typer.Abort, KeyboardInterrupt):
-        failed.print("Interrupted; no file is half-written.")
-        return INTERRUPTED
-    except RuntimeError as error:
-        from forecast.inference import NotConvergedError  # noqa: PLC0415
-
-        if not isinstance(error, NotConvergedError):
-            raise
-        failed.print(str(error), markup=False, soft_wrap=True)
-        return NOT_CONVERGED

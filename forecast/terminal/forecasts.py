@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from forecast.terminal.look import share, table_of
 
 CLEAR = 0.8
 """Share of each latent scenario that must resolve as itself a priori."""
@@ -49,17 +51,13 @@ def screen(tables: dict[str, pd.DataFrame], manifest: dict[str, Any], diagnostic
 def scenario_views(scenarios: pd.DataFrame) -> Table:
     """Return the scenarios by view, with Monte Carlo errors where there are any."""
     names = list(dict.fromkeys(scenarios["scenario"]))
-    table = _table("Scenarios", "view", *names, "what it is")
+    table = table_of("Scenarios", "view", *names, "what it is")
     for view, what in VIEWS.items():
         rows = scenarios.loc[scenarios["view"] == view].set_index("scenario")
         if len(rows):
-            cells = [_share(rows.at[n, "probability"], rows.at[n, "mcse"]) for n in names]
+            cells = [share(rows.at[n, "probability"], rows.at[n, "mcse"]) for n in names]
             table.add_row(view, *cells, what)
     return table
-
-
-def _share(probability: float, error: float) -> str:
-    return f"{probability:.3f}" if error == 0 else f"{probability:.3f} ± {error:.3f}"
 
 
 def cautions(tables: dict[str, pd.DataFrame], manifest: dict[str, Any]) -> list[str]:
@@ -92,7 +90,7 @@ def targets_by_horizon(summary: pd.DataFrame) -> Table:
     """Return mean and 90 % interval of every target at every horizon, all scenarios together."""
     rows = summary.loc[(summary["scenario"] == "all") & ~summary["target"].str.startswith("months_to:")]
     horizons = sorted(rows["horizon_months"].unique())
-    table = _table("Targets", "target", "unit", *(f"{h} months" for h in horizons))
+    table = table_of("Targets", "target", "unit", *(f"{h} months" for h in horizons))
     for target in dict.fromkeys(rows["target"]):
         own = rows.loc[rows["target"] == target].set_index("horizon_months")
         unit = str(own["unit"].iloc[0])
@@ -115,7 +113,9 @@ def _cell(row: pd.Series, unit: str) -> str:
 def cross_table(posterior: pd.DataFrame, prior: pd.DataFrame) -> Table:
     """Return how each latent scenario resolves at 60 months, from the posterior and from the prior alone."""
     names = list(posterior["latent"])
-    table = _table("Latent scenario (rows) resolved at 60 months as", "latent", *names, *(f"prior: {n}" for n in names))
+    table = table_of(
+        "Latent scenario (rows) resolved at 60 months as", "latent", *names, *(f"prior: {n}" for n in names)
+    )
     for (_, one), (_, two) in zip(posterior.iterrows(), prior.iterrows(), strict=True):
         table.add_row(str(one["latent"]), *(f"{one[n]:.2f}" for n in names), *(f"{two[n]:.2f}" for n in names))
     return table
@@ -123,12 +123,12 @@ def cross_table(posterior: pd.DataFrame, prior: pd.DataFrame) -> Table:
 
 def next_events(events: pd.DataFrame, window: int = 6, most: int = 5) -> Table:
     """Return the likeliest next events over all open proceedings."""
-    table = _table(
+    table = table_of(
         f"Likeliest events within {window} months, all open proceedings", "proceeding", "event", "probability"
     )
     rows = events.loc[events["window_months"] == window].nlargest(most, "probability")
     for _, row in rows.iterrows():
-        table.add_row(str(row["case_id"]), str(row["family"]), _share(row["probability"], row["mcse"]))
+        table.add_row(str(row["case_id"]), str(row["family"]), share(row["probability"], row["mcse"]))
     return table
 
 
@@ -153,37 +153,11 @@ def diagnosis_line(diagnostics: dict[str, Any]) -> str:
     )
 
 
-def update_line(diagnostics: dict[str, Any]) -> str:
-    """Say how a forecast was updated, and how far its draws can be trusted."""
-    told = diagnostics["update"]
-    if told["method"] == "refitted":
-        return f"Updated from {told['from_origin']} by a new fit: {'; '.join(told['reasons'])}."
-    errors = ", ".join(f"{name} ± {error:.3f}" for name, error in told["scenario_error"].items())
-    return (
-        f"Updated from {told['from_origin']} by reweighting: k-hat {told['k_hat']:.2f}, {told['ess']:.0f} effective "
-        f"draws; expected errors of the scenarios' probabilities: {errors}."
-    )
-
-
 def passport_table(passport: pd.DataFrame) -> Table:
     """Return each prior beside what the brief says and where it lies in the record."""
-    table = _table("Priors against the record", "prior", "says", "provenance", "record", "percentile", "warning")
+    table = table_of("Priors against the record", "prior", "says", "provenance", "record", "percentile", "warning")
     for _, row in passport.iterrows():
         percentile = "" if pd.isna(row["percentile"]) else f"{row['percentile']:.0f}"
         source = f"{row['provenance']}: {row['brief']}" if row["brief"] else str(row["provenance"])
         table.add_row(row["key"], f"{row['says']} {row['unit']}", source, row["record"], percentile, row["warning"])
     return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, min_width=len(title), title_justify="left", title_style="bold", pad_edge=False, box=None)
-    table.header_style = "dim"
-    for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=i == 0)
-    return table
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a console that is plain and wide enough where the output is no terminal."""
-    plain = Console(stderr=stderr)
-    return plain if plain.is_terminal else Console(stderr=stderr, width=140, no_color=True)

@@ -1,0 +1,12 @@
+"""The command line."""
+
+import sys
+
+from forecast.cli import forecasts as forecasts  # importing a module of commands registers them
+from forecast.cli import updates as updates
+from forecast.cli.shell import exit_code
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(exit_code(arguments))

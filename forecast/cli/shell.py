@@ -1,0 +1,67 @@
+"""The command line's frame: the application, shared options, and exit codes: 0, 1 bad input, 2 not converged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.exceptions import TyperException
+
+from forecast.files import InputError
+from forecast.terminal.look import console
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Probabilistic forecasts of regulatory enforcement against online platforms.",
+)
+
+BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 1, 2, 130
+PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file (default: the packaged one on X).")]
+RecordOption = Annotated[
+    Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
+]
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
+
+
+def finish(result: Any, folder: Path) -> None:
+    """Save a new forecast with its first figures, and print it."""
+    from forecast import forecasting, plots  # noqa: PLC0415
+    from forecast.folders import FIGURES  # noqa: PLC0415
+    from forecast.terminal.forecasts import screen  # noqa: PLC0415
+
+    forecasting.save(result, folder)
+    plots.save(result, folder / FIGURES, plots.FIRST)
+    terminal = console()
+    terminal.print(screen(result.tables, result.manifest, result.diagnostics))
+    terminal.print(f"Written to {escape(str(folder))}")
+
+
+def exit_code(arguments: list[str] | None) -> int:
+    """Run the command line and return its exit code."""
+    failed = console(stderr=True)
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except TyperException as error:
+        failed.print(error.format_message(), markup=False, highlight=False)
+        failed.print("See forecast --help, or forecast COMMAND --help.")
+        return BAD_INPUT
+    except InputError as error:
+        for problem in error.problems:
+            failed.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        return BAD_INPUT
+    except (typer.Abort, KeyboardInterrupt):
+        failed.print("Interrupted; no file is half-written.")
+        return INTERRUPTED
+    except RuntimeError as error:
+        from forecast.inference import NotConvergedError  # noqa: PLC0415
+
+        if not isinstance(error, NotConvergedError):
+            raise
+        failed.print(str(error), markup=False, soft_wrap=True)
+        return NOT_CONVERGED

@@ -1,0 +1,1 @@
+"""What the command line prints, from saved frames: ``forecasts``, ``evidence``, and their common ``look``."""
