@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -64,34 +65,30 @@ def phase_of(age: np.ndarray | float) -> np.ndarray:
 
 def course(record: Record, case: str, until: date) -> Course:
     """Return the course of one proceeding, from its first sourced event to its closing or to the end of ``until``."""
-    row = record.proceedings.loc[record.proceedings["case_id"] == case].iloc[0]
-    log = record.events.loc[record.events["case_id"] == case].sort_values(["date", "event_id"])
-    log = log.loc[(log["date"] >= row["opened_on"]) & (log["date"] <= pd.Timestamp(until))]
-    entered = log["date"].min()
-    closed = row["closed_on"]
-    end = pd.Timestamp(until) if pd.isna(closed) else min(closed, pd.Timestamp(until))
-    age_end = age_at(row["opened_on"], end)
-    stage, start, segments, events = 0, age_at(row["opened_on"], entered), [], []
+    opened_on, closed_on, log = record.logs[case]
+    last = pd.Timestamp(until)
+    dated = [event for event in log if opened_on <= event[0] <= last]
+    age_end = age_at(opened_on, last if pd.isna(closed_on) else min(closed_on, last))
+    stage, start, segments, events = 0, np.nan, [], []
     decided_at_entry = False
-    for day, same_day in log.groupby("date", sort=True):
-        age = age_at(row["opened_on"], day)
-        families = [family_of(t, s) for t, s in zip(same_day["type"], same_day["scope"], strict=True)]
-        if day == entered:
-            decided_at_entry = any(f in CLOSING_FAMILIES for f in families)
+    for day, same_day in itertools.groupby(dated, key=itemgetter(0)):
+        age = age_at(opened_on, day)
+        named = [(event_id, family_of(kind, scope)) for _, event_id, kind, scope in same_day]
+        if np.isnan(start):
+            decided_at_entry = any(family in CLOSING_FAMILIES for _, family in named)
         elif age <= age_end:
             segments += cut(start, age, stage)
             cell = int(phase_of(age)) * len(STAGES) + stage
-            named = zip(same_day["event_id"], families, strict=True)
-            events += [(event_id, age, FAMILY_INDEX[f], cell) for event_id, f in named if f]
-            start = age
+            events += [(event_id, age, FAMILY_INDEX[family], cell) for event_id, family in named if family]
         else:
             break  # an appeal or commitments after the closing: no longer the authority's own procedure
-        stage = max([stage, *(_stage_after(f) for f in families if f)])
+        start = age
+        stage = max([stage, *(_stage_after(family) for _, family in named if family)])
     segments += cut(start, age_end, stage)
     if decided_at_entry:
         segments, events = [], []
-    is_open = bool(pd.isna(closed))
-    return Course(row["opened_on"], tuple(segments), tuple(events), is_open, stage, not decided_at_entry)
+    is_open = bool(pd.isna(closed_on))
+    return Course(opened_on, tuple(segments), tuple(events), is_open, stage, not decided_at_entry)
 
 
 def _stage_after(family: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from forecast.files import InputError, Problem, fingerprint
+from forecast.files import InputError, Problem, fingerprint, whole_folder
 
 FORMAT = 2
 """Version of the folder's layout; a folder of another version is refused."""
@@ -25,6 +27,8 @@ TABLES = (
 
 MANIFEST = "manifest.json"
 FIGURES = "figures"
+ABOUT = "about.json"
+"""What a folder of any other result says of itself: its kind, and what it was made from."""
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -91,3 +95,41 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file, two spaces deep."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def save_result(
+    folder: Path | str,
+    kind: str,
+    tables: Mapping[str, pd.DataFrame],
+    about: Mapping[str, Any],
+    more: Callable[[Path], object] = lambda scratch: None,
+) -> None:
+    """Write tables as CSV, ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
+
+    An older folder of the kind is replaced; ``InputError`` as in ``require_place``, or where writing fails.
+    """
+    folder = Path(folder)
+    require_place(folder, kind)
+    try:
+        with whole_folder(folder) as scratch:
+            for name, table in tables.items():
+                table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+            write_json(scratch / ABOUT, {"kind": kind, **about})
+            more(scratch)
+    except OSError as error:
+        raise InputError(Problem(str(folder), f"cannot be written: {error.strerror}")) from error
+
+
+def require_place(folder: Path, kind: str) -> None:
+    """Raise ``InputError`` where no folder of this kind can be written: something else stands there, or nothing can."""
+    if any((above / MANIFEST).is_file() for above in (folder, *folder.absolute().parents)):
+        raise InputError(Problem(str(folder), "is or lies in the folder of a forecast: choose another place"))
+    if folder.is_file():
+        raise InputError(Problem(str(folder), "is a file; expected a folder to write"))
+    if folder.is_dir() and any(folder.iterdir()):
+        found = read_json(folder / ABOUT).get("kind") if (folder / ABOUT).is_file() else None
+        if found != kind:
+            raise InputError(Problem(str(folder), f"is not empty and holds no {kind}: choose another folder"))
+    above = next(place for place in folder.absolute().parents if place.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(Problem(str(folder), f"cannot be written: {above} is no folder that can be written to"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,9 @@ from forecast.inference import (
     gather,
 )
 from forecast.outcomes import imagine, outside_weights
-from forecast.prior_check import PriorForecast, from_prior
+from forecast.prior_check import from_prior
 from forecast.record import Record, as_day, load_record, save_record
+from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import (
     posterior_table,
@@ -112,31 +113,37 @@ def default_origin(specification: Specification, record: Record) -> date:
     return max(specification.as_of, last.date())
 
 
-def fit(compiled: Compiled, evidence: Evidence, record: Record, settings: Settings) -> Posterior:
+def fit(
+    compiled: Compiled, evidence: Evidence, record: Record, settings: Settings, wider: Record | None = None
+) -> Posterior:
     """Sample; where ``pooling`` is below 1, first pool the analyst's probabilities with the outside view at ``as_of``.
 
     The pool is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on posterior means, once; then comes news.
+    ``wider`` is the record that fixed the coordinates of ``evidence``, if it was another one.
     """
     spec = evidence.specification
     weight = spec.pooling.value
     if weight == 1 or not evidence.exposure.inside:
         return compiled.sample(evidence, settings)
     known = record.as_of(evidence.exposure.origin)
-    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider=known)
+    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider or known)
     first = compiled.sample(at_brief, settings)
     outside = outside_weights(first.draws).mean(axis=0)
     pooled = at_brief.constants.pi**weight * outside ** (1 - weight)
     return compiled.sample(replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
 
 
-def conclude(posterior: Posterior, record: Record) -> Forecast:
-    """Return the forecast that a posterior implies; ``record`` is what was public by its origin."""
+def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = None) -> Forecast:
+    """Return the forecast that a posterior implies; ``record`` is what was public by its origin.
+
+    What the prior alone says at ``as_of`` is taken over from an ``earlier`` forecast where it would be the same.
+    """
     evidence, settings = posterior.evidence, posterior.settings
     spec, origin = evidence.specification, str(evidence.exposure.origin)
     rng = np.random.default_rng([settings.seed, 3])
     law = focal_statute(posterior.draws, record)
     future = imagine(posterior.draws, law.ceilings, law.instruments, rng)
-    prior, outcomes = _before(evidence, record, settings), targets(future)
+    prior, outcomes = _before(evidence, record, settings, earlier), targets(future)
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": future.view, "seed": settings.seed}
     tables = {
         "summary": summary_table(outcomes, origin, settings.chains),
@@ -145,15 +152,15 @@ def conclude(posterior: Posterior, record: Record) -> Forecast:
         "next_fines": _dated(next_fines(future, record, rng), origin),
         "posterior_summary": posterior_table(posterior),
         "resolution": resolution_table(outcomes).reset_index(),
-        "statements": prior.tables["statements"] if prior else pd.DataFrame(),
-        "prior_resolution": prior.tables["prior_resolution"] if prior else pd.DataFrame(),
+        "statements": prior.statements,
+        "prior_resolution": prior.resolution,
     }
     manifest = provenance(evidence, record, settings.seed, future.view)
     return Forecast(
         specification=spec,
         record=record,
         outcomes=outcomes,
-        prior_outcomes=prior.outcomes if prior else xr.Dataset(),
+        prior_outcomes=prior.outcomes,
         tree=to_tree(posterior, {k: v for k, v in manifest.items() if isinstance(v, str | int)}),
         tables=tables,
         diagnostics=_diagnostics(posterior),
@@ -166,13 +173,32 @@ def _dated(table: pd.DataFrame, origin: str) -> pd.DataFrame:
     return table
 
 
-def _before(evidence: Evidence, record: Record, settings: Settings) -> PriorForecast | None:
-    """Return what the prior alone says at ``as_of``; before it there is no brief to have a say."""
+class Before(NamedTuple):
+    """What the prior alone says at ``as_of``; all empty before it, when there is no brief to have a say."""
+
+    outcomes: xr.Dataset
+    statements: pd.DataFrame
+    resolution: pd.DataFrame
+
+
+def _before(evidence: Evidence, record: Record, settings: Settings, earlier: Forecast | None) -> Before:
     if not evidence.exposure.inside:
-        return None
-    spec = evidence.specification
+        return Before(xr.Dataset(), pd.DataFrame(), pd.DataFrame())
+    spec, n = evidence.specification, settings.chains * settings.draws
+    if earlier is not None and _began_alike(earlier, spec, record, n, settings.seed):
+        return Before(earlier.prior_outcomes, earlier.tables["statements"], earlier.tables["prior_resolution"])
     at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
-    return from_prior(at_brief, record, settings.chains * settings.draws, settings.seed)
+    prior = from_prior(at_brief, record, n, settings.seed)
+    return Before(prior.outcomes, prior.tables["statements"], prior.tables["prior_resolution"])
+
+
+def _began_alike(earlier: Forecast, spec: Specification, record: Record, n: int, seed: int) -> bool:
+    """Return whether the prior of a forecast was of the same prior file, record at ``as_of``, draws and seed."""
+    if earlier.prior_outcomes.sizes.get("draw") != n or earlier.manifest["seed"] != seed:
+        return False
+    was, now = (known.as_of(spec.as_of) for known in (earlier.record, record))
+    same_record = all(getattr(was, name).equals(getattr(now, name)) for name in RECORD_TABLES)
+    return same_record and earlier.specification.fingerprint == spec.fingerprint
 
 
 def _diagnostics(posterior: Posterior) -> dict[str, Any]:

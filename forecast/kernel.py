@@ -75,11 +75,13 @@ def _push(months, base, effect, family, r, own, weight, d_base, d_effect):
 
 @njit(cache=True, error_model="numpy")
 def _softmax(x):
-    """Return log-sum-exp of ``x`` and the weights."""
-    top = x.max()
-    weights = np.exp(x - top)
-    total = weights.sum()
-    return top + np.log(total), weights / total
+    """Return log-sum-exp of ``x`` and put the weights in its place: arrays of their own cost more than the sum."""
+    top, total = x.max(), 0.0
+    for s in range(len(x)):
+        x[s] = np.exp(x[s] - top)
+        total += x[s]
+    x /= total
+    return top + np.log(total)
 
 
 def pack(exposure: Exposure, log_pi: np.ndarray) -> np.ndarray:
@@ -152,15 +154,13 @@ def marginal(
     of the news given a scenario (sizes of fines, user counts). ``inside`` is 0 when the brief has not met any
     news yet, silence included: then ``other`` is all that it could have met.
     """
-    n_families, n_scenarios = len(log_rate), len(severity)
-    n_matters = row_matter.max() + 1
+    n_families, n_scenarios, n_matters = len(log_rate), len(severity), row_matter.max() + 1
     base, effect = log_hazard_tables(log_rate, phase, stage, authority, pace, row_class, row_provider)
     d_base, d_effect = np.zeros(base.shape), np.zeros(effect.shape)
     d_loading, d_severity, d_shape = np.zeros(n_families), np.zeros(n_scenarios), 0.0
     d_weight, d_stated, d_other = np.zeros(n_scenarios), np.zeros(stated.shape), np.zeros(n_scenarios)
     tilt = np.exp(loading.reshape(-1, 1) * severity.reshape(1, -1))
-    d_tilt = np.zeros(tilt.shape)
-    value = 0.0
+    d_tilt, value = np.zeros(tilt.shape), 0.0
 
     # Events: scenario-free log hazards now, counts and loadings by matter for the mixture below.
     count, loaded = np.zeros(n_matters), np.zeros(n_matters)
@@ -173,25 +173,28 @@ def marginal(
         loaded[row_matter[r]] += loading[e]
 
     # History: one latent scenario and one integrated gamma frailty per matter.
-    at_risk = _at_risk(months, base, effect, n_families)
-    hazard = np.zeros((n_matters, n_scenarios))
+    at_risk, hazard = _at_risk(months, base, effect, n_families), np.zeros((n_matters, n_scenarios))
     for r in range(len(row_matter)):
-        for e in range(n_families):
-            for s in range(n_scenarios):
-                hazard[row_matter[r], s] += at_risk[r, e] * tilt[e, s]
-    d_hazard = np.zeros(hazard.shape)
-    weight = np.zeros(hazard.shape)
+        for s in range(n_scenarios):
+            total = hazard[row_matter[r], s]
+            for e in range(n_families):
+                total += at_risk[r, e] * tilt[e, s]
+            hazard[row_matter[r], s] = total
+    d_hazard, weight = np.zeros(hazard.shape), np.zeros(hazard.shape)
+    log_shape, log_rate_of_frailty = np.log(shape), np.empty(n_scenarios)
     for m in range(n_matters):
         power = shape + count[m]
-        mixed, weight[m] = _softmax(log_weight + loaded[m] * severity - power * np.log(shape + hazard[m]))
-        value += mixed + shape * np.log(shape)
-        d_shape += np.log(shape) + 1.0
+        for s in range(n_scenarios):
+            log_rate_of_frailty[s] = np.log(shape + hazard[m, s])
+            weight[m, s] = log_weight[s] + loaded[m] * severity[s] - power * log_rate_of_frailty[s]
+        value += _softmax(weight[m]) + shape * log_shape
+        d_shape += log_shape + 1.0
         for j in range(int(count[m])):
             value += np.log(shape + j)
             d_shape += 1.0 / (shape + j)
         for s in range(n_scenarios):
             d_hazard[m, s] = -weight[m, s] * power / (shape + hazard[m, s])
-            d_shape += d_hazard[m, s] - weight[m, s] * np.log(shape + hazard[m, s])
+            d_shape += d_hazard[m, s] - weight[m, s] * log_rate_of_frailty[s]
             d_severity[s] += weight[m, s] * loaded[m]
             d_weight[s] += weight[m, s]
     for i in range(len(event_row)):
@@ -226,12 +229,11 @@ def marginal(
                 ordinary += 1.0
                 ordinary_loaded += loading[e]
         power = shape + count[0]
-        y = log_pi + other + ordinary_loaded * severity
-        y += power * np.log(shape + hazard[0]) - (power + ordinary) * np.log(shape + hazard[0] + extra)
+        q = log_pi + other + ordinary_loaded * severity
+        q += power * np.log(shape + hazard[0]) - (power + ordinary) * np.log(shape + hazard[0] + extra)
         for g in range(n_groups):
-            y += came[g] * np.log(stated[g] / reference[g]) - stated[g] * first[g] / reference[g]
-        mixed, q = _softmax(y)
-        value += mixed
+            q += came[g] * np.log(stated[g] / reference[g]) - stated[g] * first[g] / reference[g]
+        value += _softmax(q)
         for j in range(int(ordinary)):
             value += np.log(power + j)
             d_shape += 1.0 / (power + j)
@@ -256,21 +258,22 @@ def marginal(
         for i in range(len(news_row)):
             if news_group[i] < 0:
                 d_loading[news_family[i]] += (q * severity).sum()
-
     else:
-        mixed, q = _softmax(log_pi + other)
-        value += mixed
+        q = log_pi + other
+        value += _softmax(q)
         d_other += q
 
     # Back from the integrated hazards to the effects.
     d_at_risk = np.zeros(n_families)
     for r in range(len(row_matter)):
+        d_row = d_hazard[row_matter[r]]
         for e in range(n_families):
-            d_at_risk[e] = 0.0
+            total = 0.0
             for s in range(n_scenarios):
-                d_at_risk[e] += d_hazard[row_matter[r], s] * tilt[e, s]
-                d_tilt[e, s] += d_hazard[row_matter[r], s] * at_risk[r, e]
-            d_effect[r, e] += d_at_risk[e] * at_risk[r, e]
+                total += d_row[s] * tilt[e, s]
+                d_tilt[e, s] += d_row[s] * at_risk[r, e]
+            d_at_risk[e] = total
+            d_effect[r, e] += total * at_risk[r, e]
         for cell in range(months.shape[2]):
             if months[r, 0, cell] > 0:
                 for e in range(n_families):

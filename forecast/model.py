@@ -7,6 +7,7 @@ origin of one prior file. Nothing is stored beside the parameters: effects and t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from forecast import kernel
 from forecast.exposure import Exposure
+from forecast.files import fingerprint
 from forecast.observations import Observations
 from forecast.parameters import Constants, constants, coordinates, effects, parameters
 from forecast.specification import Specification
@@ -56,6 +58,7 @@ class MatterLogLikelihood(Op):
 @register_funcify_default_op_cache_key(MatterLogLikelihood)
 def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs: Any) -> Any:
     marginal = kernel.marginal_packed
+    version = int(fingerprint(Path(kernel.__file__).read_bytes())[:12], 16)  # else an older kernel's code is taken
 
     @njit
     def matter_log_likelihood(
@@ -66,7 +69,7 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
         )
         return np.asarray(value), a, b, c, d, e, f, g, np.asarray(h), i, j, k
 
-    return matter_log_likelihood
+    return matter_log_likelihood, version
 
 
 TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "openings": 4}

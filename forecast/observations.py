@@ -99,15 +99,10 @@ def instrument(name: str) -> str:
 
 def ceiling(record: Record, instrument_name: str, jurisdiction: str) -> float | None:
     """Return the statutory ceiling as a share of worldwide turnover, or ``None`` where the record states none."""
-    caps = record.caps
-    for place in (jurisdiction, "any"):
-        found = caps.loc[
-            (caps["instrument"] == instrument_name) & (caps["jurisdiction"] == place), "legal_cap_fraction"
-        ]
-        if len(found):
-            value = float(found.iloc[0])
-            return None if np.isnan(value) else value
-    return None
+    columns = (record.caps[name].to_list() for name in ("instrument", "jurisdiction", "legal_cap_fraction"))
+    shares = {where: share for name, where, share in zip(*columns, strict=True) if name == instrument_name}
+    share = shares.get(jurisdiction, shares.get("any", np.nan))
+    return None if np.isnan(share) else share
 
 
 def latest_turnover(record: Record, group: str) -> pd.Series | None:

@@ -18,7 +18,7 @@ from forecast.inference import Draws
 from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
 from forecast.observations import accrual
 from forecast.openings import designated_index, opening_rates, other_openings
-from forecast.paths import Hazards, Paths, Start, simulate_paths
+from forecast.paths import NOTHING, Hazards, Intervention, Paths, Start, simulate_paths
 from forecast.penalties import appeals, fine_amounts, first_appeal
 from forecast.quantities import ByScenario, Number
 from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
@@ -40,6 +40,11 @@ def inside_weights(draws: Draws) -> np.ndarray:
 def outside_weights(draws: Draws) -> np.ndarray:
     """Return ``p(s | history, news, theta)`` under the reference class, shape draw, scenario."""
     return _normalised(draws.effects["log_weight"] + draws.matters.history[:, 0] + draws.matters.news_outside)
+
+
+def view_weights(draws: Draws) -> np.ndarray:
+    """Return the scenario weights of the forecast's own view: inside from the brief's date on, outside before."""
+    return inside_weights(draws) if draws.evidence.exposure.inside else outside_weights(draws)
 
 
 def _normalised(log_weight: np.ndarray) -> np.ndarray:
@@ -84,6 +89,7 @@ class Future:
     brownian: np.ndarray
     other_openings: np.ndarray
     advertising: np.ndarray
+    impact_factors: np.ndarray
 
     def by(self, time: np.ndarray, path: np.ndarray, value: np.ndarray | float = 1.0) -> np.ndarray:
         """Return the sum of ``value`` over entries up to each horizon, shape draw, horizon."""
@@ -98,16 +104,25 @@ class Future:
         return np.exp(self.draws.flat["log_turnover"])
 
 
-def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np.random.Generator) -> Future:
+def imagine(
+    draws: Draws,
+    ceilings: np.ndarray,
+    instruments: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    scenario: np.ndarray | None = None,
+    intervention: Intervention = NOTHING,
+) -> Future:
     """Simulate the focal matter from the origin to the last horizon, once per draw.
 
     ``ceilings``: statutory ceiling of every focal proceeding as a share of turnover, the prior file's where the law
-    has none. ``instruments``: index of each in the reference sizes (-1 unknown).
+    has none. ``instruments``: index of each in the reference sizes (-1 unknown). ``scenario``: the index of each
+    draw's scenario where it is given, else one chosen by the weights. ``intervention``: what acts from the origin on.
     """
     x, spec = draws.evidence.exposure, draws.evidence.specification
-    view = "inside" if x.inside else "outside"
-    scenario = choose_scenarios(inside_weights(draws) if x.inside else outside_weights(draws), rng)
-    hazards = focal_hazards(draws, scenario, rng)
+    if scenario is None:
+        scenario = choose_scenarios(view_weights(draws), rng)
+    hazards = focal_hazards(draws, scenario, rng).times(intervention.hazards)
     paths = simulate_paths(hazards, focal_start(draws), HORIZONS[-1], rng)
     fined = paths.family == _INDEX["fine"]
     fine = {"path": paths.path[fined], "time": paths.time[fined], "proceeding": paths.proceeding[fined]}
@@ -118,7 +133,7 @@ def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np
     steps = np.diff([0.0, *HORIZONS]) / 12
     return Future(
         draws=draws,
-        view=view,
+        view="inside" if x.inside else "outside",
         scenario=scenario,
         paths=paths,
         ceilings=ceilings,
@@ -135,6 +150,7 @@ def imagine(draws: Draws, ceilings: np.ndarray, instruments: np.ndarray, rng: np
         brownian=np.cumsum(rng.normal(size=(len(draws), len(steps))) * np.sqrt(steps), axis=1),
         other_openings=other_openings(draws, rng),
         advertising=_advertising(draws, rng),
+        impact_factors=intervention.impacts,
     )
 
 
@@ -261,7 +277,8 @@ def cost(future: Future) -> dict[str, np.ndarray]:
     horizons = np.array(HORIZONS, dtype=float)
     score = flat["impact_score"] @ fixed.impact_cholesky.T
     at = fixed.impact_loc[:, future.scenario].T + fixed.impact_sd[:, future.scenario].T * score
-    attrition, decline, spending = expit(at[:, 0, None]), expit(at[:, 1, None]), np.exp(at[:, 2, None])
+    full = np.stack([expit(at[:, 0]), expit(at[:, 1]), np.exp(at[:, 2])], axis=1) * future.impact_factors
+    attrition, decline, spending = np.minimum(full[:, :1], 1), np.minimum(full[:, 1:2], 1), full[:, 2:]
     felt, before = accrual(elapsed + horizons, half), accrual(elapsed, half)
     decay = half / np.log(2)
     years = (horizons - decay * 2 ** (-elapsed / half) * (1 - 2 ** (-horizons / half))) / 12

@@ -8,11 +8,12 @@ open proceeding, and the tests that reproduce the analyst's statements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
 
+from forecast.quantities import IMPACTS
 from forecast.vocabulary import FAMILIES, PHASE_STARTS, STAGES
 
 _STARTS = np.array([*PHASE_STARTS[1:], np.inf])
@@ -42,6 +43,25 @@ class Hazards:
     opening: np.ndarray
     raising: np.ndarray
     raised_months: float
+
+    def times(self, factor: np.ndarray) -> Hazards:
+        """Return these hazards with every family's multiplied by its ``factor``: first stated events and later ones."""
+        return replace(self, tilt=self.tilt * factor, multiplier=self.multiplier * factor[:, None])
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """An assumption about what acts on a matter from now on, never evidence: ``do(lever)``.
+
+    ``hazards``: multiplier of each family's hazards. ``impacts``: multiplier of each impact at full size.
+    """
+
+    hazards: np.ndarray
+    impacts: np.ndarray
+
+
+NOTHING = Intervention(np.ones(len(FAMILIES)), np.ones(len(IMPACTS)))
+"""No intervention."""
 
 
 @dataclass(frozen=True)

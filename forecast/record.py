@@ -12,6 +12,7 @@ import io
 import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -56,6 +57,16 @@ class Record:
         """SHA-256 of the canonical CSV text of all tables, which the order of rows does not change."""
         texts = (f"{name}\n{_csv_text(name, getattr(self, name))}" for name in TABLES)
         return fingerprint("\n".join(texts).encode())
+
+    @cached_property
+    def logs(self) -> dict[str, tuple[pd.Timestamp, pd.Timestamp, list[list]]]:
+        """``opened_on``, ``closed_on`` and events (date, event_id, type, scope; in this order) of each proceeding."""
+        cases = (self.proceedings[name] for name in ("case_id", "opened_on", "closed_on"))
+        logs: dict = {case: (opened, closed, []) for case, opened, closed in zip(*cases, strict=True)}
+        events = (self.events[name] for name in ("date", "event_id", "type", "scope", "case_id"))
+        for *event, case in sorted(zip(*events, strict=True)):
+            logs[case][-1].append(event)
+        return logs
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.fingerprint == other.fingerprint

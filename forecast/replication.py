@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.special import expit
 
 from forecast.inference import Draws
-from forecast.likelihood import base_hazards, row_effects, tilts
+from forecast.likelihood import at_risk, base_hazards, row_effects, tilts
 from forecast.outcomes import choose_scenarios
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
 
@@ -43,13 +43,13 @@ def observed(draws: Draws) -> xr.Dataset:
 
 def _events(draws: Draws, rng: np.random.Generator) -> np.ndarray:
     x, e, n = draws.evidence.exposure, draws.effects, len(draws)
-    at_risk = np.einsum("rc,dec->dre", x.months, base_hazards(e), optimize=True) * row_effects(e, x)
+    expected = at_risk(base_hazards(e), row_effects(e, x), x.months)
     weights, tilt, rows = np.exp(e["log_weight"]), tilts(e), np.arange(n)
     counts = np.zeros((n, len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=np.int64)
     for matter in range(len(x.matters)):
         factor = (rng.gamma(e["shape"]) / e["shape"])[:, None] * tilt[rows, :, choose_scenarios(weights, rng)]
         for row in np.flatnonzero(x.row_matter == matter):
-            counts[:, x.row_class[row]] += rng.poisson(at_risk[:, row] * factor)
+            counts[:, x.row_class[row]] += rng.poisson(expected[:, row] * factor)
     return counts
 
 

@@ -197,13 +197,13 @@ def posterior_table(posterior: Posterior) -> pd.DataFrame:
     table = posterior.diagnostics.copy()
     spec, coords = posterior.evidence.specification, posterior.evidence.coords
     priors = parameters(spec, coords)
-    labels, low, high, variance = [], [], [], []
+    labels, bounds, variance = [], [], []
     for name, values in posterior.raw.items():
         flat = values.reshape(len(posterior.draws), math.prod(values.shape[2:]))
         labels += labels_of(name, priors[name].dims, coords)
-        low += list(np.quantile(flat, 0.05, axis=0))
-        high += list(np.quantile(flat, 0.95, axis=0))
+        bounds.append(np.quantile(flat, (0.05, 0.95), axis=0))
         variance += list(np.ravel(priors[name].scale) ** 2)
+    low, high = np.concatenate(bounds, axis=1)
     table.insert(2, "q05", low)
     table.insert(3, "q95", high)
     table["contraction"] = 1 - table["sd"] ** 2 / np.array(variance)

@@ -85,7 +85,7 @@ def update(
     spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
     record = append(forecast.record, additions)
     day = _later_origin(forecast.record, record, was, origin, late)
-    settings = _settings(forecast)
+    settings = settings_of(forecast)
     evidence = gather(spec, record, day)
     before = forecast.diagnostics.get("update", {}).get("efficiency", 1.0)
     told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
@@ -94,7 +94,7 @@ def update(
         reasons.append("pooling below 1 needs the fit at the brief's date")
     if not reasons:
         old = stored(gather(spec, forecast.record, was), settings, forecast.tree, forecast.tables["posterior_summary"])
-        posterior, certificate = reweight(old, evidence, before)
+        posterior, certificate = reweight(old, evidence, before, known=_stored_log_likelihood(forecast.tree))
         told |= asdict(certificate)
         reasons = certificate.failures + posterior.failures
     if reasons:
@@ -102,12 +102,13 @@ def update(
         posterior = fit(Compiled(evidence), evidence, record, settings)
         posterior.require_convergence()
         told["efficiency"] = 1.0
-    result = conclude(posterior, record.as_of(day))
+    result = conclude(posterior, record.as_of(day), forecast)
     told |= {"method": "refitted" if reasons else "reweighted", "reasons": reasons}
     return replace(result, diagnostics={**result.diagnostics, "update": told})
 
 
-def _settings(forecast: Forecast) -> Settings:
+def settings_of(forecast: Forecast) -> Settings:
+    """Return how a forecast was sampled."""
     draws, tune, chains, seed = (int(forecast.tree.attrs[f"settings_{k}"]) for k in ("draws", "tune", "chains", "seed"))
     return Settings(draws=draws, tune=tune, chains=chains, seed=seed)
 
@@ -141,20 +142,26 @@ def _new_rows(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, date]]:
 
 
 def reweight(
-    old: Posterior, evidence: Evidence, efficiency: float = 1.0, matters: Collection[str] | None = None
+    old: Posterior,
+    evidence: Evidence,
+    efficiency: float = 1.0,
+    *,
+    matters: Collection[str] | None = None,
+    known: np.ndarray | None = None,
 ) -> tuple[Posterior, Certificate]:
     """Return the posterior given ``evidence`` by reweighting the draws of ``old``, and its certificate.
 
     ``efficiency``: that of the draws of ``old`` if they were reweighted before. ``matters``: those of which
     ``evidence`` says something new; what it holds of everything else, silence included, is not counted (default: all
-    of it counts). Both must be of one prior file.
+    of it counts). ``known``: the old log-likelihood of each draw, where it is at hand. Both must be of one prior file.
     """
     rng = np.random.default_rng([old.settings.seed, 6, evidence.exposure.origin.toordinal()])
     sampled = {k: old.draws.flat[k] for k in old.raw}
-    widened = _widened(sampled, old.evidence, evidence, rng)
+    wide = widened(sampled, old.evidence, evidence, rng)
     exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
-    new = Draws(evidence, {**widened, **exact})
-    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - total_log_likelihood(old.draws, matters))
+    new = Draws(evidence, {**wide, **exact})
+    was = total_log_likelihood(old.draws, matters) if known is None else known
+    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - was)
     weight = np.exp(log_weight)
     kept = float(efficiency / (len(weight) * (weight**2).sum()))
     certificate = Certificate(k_hat, kept * len(weight), kept, _scenario_error(new, weight, kept))
@@ -164,7 +171,7 @@ def reweight(
         Posterior(
             evidence=evidence,
             settings=old.settings,
-            raw={k: v[rows].reshape(*shape, *v.shape[1:]) for k, v in widened.items()},
+            raw={k: v[rows].reshape(*shape, *v.shape[1:]) for k, v in wide.items()},
             exact={k: v.reshape(*shape, *v.shape[1:]) for k, v in exact.items()},
             statistics={k: v.ravel()[rows].reshape(shape) for k, v in old.statistics.items()},
             diagnostics=_diagnostics(old, evidence, new.take(rows), kept / efficiency),
@@ -180,6 +187,13 @@ def total_log_likelihood(draws: Draws, matters: Collection[str] | None = None) -
     if matters is not None:
         return by_matter[:, [name in matters for name in evidence.exposure.matters]].sum(axis=1)
     return by_matter.sum(axis=1) + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
+
+
+def _stored_log_likelihood(tree: xr.DataTree) -> np.ndarray:
+    """Return ``log p(all data | theta)`` of each draw, as the forecast was saved with it."""
+    group = tree["log_likelihood"].to_dataset()
+    matters, others = group["matters"], [v for k, v in group.data_vars.items() if k != "matters"]
+    return (matters.sum("matter") + sum(others)).values.ravel()
 
 
 def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -198,10 +212,10 @@ def resampled(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(np.searchsorted(np.cumsum(weight), points), len(weight) - 1)
 
 
-def _widened(
+def widened(
     sampled: dict[str, np.ndarray], old: Evidence, new: Evidence, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Give every parameter the labels of the new evidence: known elements as drawn, new ones from their prior."""
+    """Return draws with the labels of the new evidence: known elements as drawn, new ones from their prior."""
     wide = {}
     for name, prior in parameters(new.specification, new.coords).items():
         values = sampled[name]

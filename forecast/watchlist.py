@@ -128,7 +128,8 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
     """
     draws = future.draws
     x, o = draws.evidence.exposure, draws.evidence.observations
-    table = record.proceedings.set_index("case_id")
+    groups = dict(zip(record.proceedings["case_id"], record.proceedings["provider_group"], strict=True))
+    turnovers = {group: latest_turnover(record, group) for group in set(groups.values())}
     law = statute(record, x.cases, o.instruments)
     rows = []
     for row in map(int, np.flatnonzero(x.is_open)):
@@ -136,8 +137,8 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
         if row < x.n_focal:
             amounts, reason = _first_focal_fine(future, row)
         else:
-            group = str(table.at[case, "provider_group"])
-            amounts, reason = _reference_fine(draws, record, group, law, row, rng)
+            group = str(groups[case])
+            amounts, reason = _reference_fine(draws, turnovers[group], group, law, row, rng)
         quantiles = np.quantile(amounts, QUANTILES) if len(amounts) else [np.nan] * len(QUANTILES)
         rows.append((case, *quantiles, reason))
     return pd.DataFrame(rows, columns=["case_id", *(f"q{round(100 * q):02d}" for q in QUANTILES), "reason"])
@@ -155,9 +156,8 @@ def _first_focal_fine(future: Future, row: int) -> tuple[np.ndarray, str]:
 
 
 def _reference_fine(
-    draws: Draws, record: Record, group: str, law: Statute, row: int, rng: np.random.Generator
+    draws: Draws, latest: pd.Series | None, group: str, law: Statute, row: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, str]:
-    latest = latest_turnover(record, group)
     if latest is None:
         return np.zeros(0), f"no turnover of {group} in the record"
     n, flat = len(draws), draws.flat

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from forecast.cli.shell import FolderArgument, PriorsOption, RecordOption, app, finish
+from forecast.cli.shell import (
+    ChainsOption,
+    DrawsOption,
+    FolderArgument,
+    PriorsOption,
+    RecordOption,
+    SeedOption,
+    TuneOption,
+    app,
+    finish,
+)
 from forecast.files import InputError, Problem
 from forecast.terminal.look import console
 
@@ -21,10 +31,10 @@ def run(
         str | None, typer.Option(help="Origin date, YYYY-MM-DD: what was public by its end counts.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<origin>).")] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Draws per chain (default: 1200).")] = None,
-    tune: Annotated[int | None, typer.Option(min=1, help="Tuning steps per chain (default: 450).")] = None,
-    chains: Annotated[int | None, typer.Option(min=2, help="Chains (default: 4).")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random (default: 20260203).")] = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
     from forecast import forecasting  # noqa: PLC0415

@@ -24,6 +24,10 @@ PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file 
 RecordOption = Annotated[
     Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
 ]
+DrawsOption = Annotated[int | None, typer.Option("--draws", min=1, help="Draws per chain (default: 1200).")]
+TuneOption = Annotated[int | None, typer.Option("--tune", min=1, help="Tuning steps per chain (default: 450).")]
+ChainsOption = Annotated[int | None, typer.Option("--chains", min=2, help="Chains (default: 4).")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default: 20260203).")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
 
 

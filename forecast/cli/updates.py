@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from forecast.cli.shell import FolderArgument, app, finish
+from forecast.cli.shell import (
+    ChainsOption,
+    DrawsOption,
+    FolderArgument,
+    PriorsOption,
+    RecordOption,
+    SeedOption,
+    TuneOption,
+    app,
+    finish,
+)
 from forecast.terminal.look import console
 
 
@@ -34,3 +46,109 @@ def update(
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     finish(result, out or beside.with_name(result.manifest["origin"]))
     console().print(update_line(result.diagnostics), markup=False)
+
+
+@app.command()
+def replay(
+    start: Annotated[str, typer.Option("--from", help="First origin, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="Last origin.")],
+    every: Annotated[str, typer.Option(help="Step: <n>D, <n>W or <n>M (days, weeks, calendar months).")] = "1M",
+    priors: PriorsOption = None,
+    record: RecordOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/replay-FROM-TO).")] = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Forecast at each of several dates from what was public then; print and write how the forecast moved."""
+    from forecast import plots, replaying  # noqa: PLC0415
+    from forecast.folders import require_place  # noqa: PLC0415
+    from forecast.inference import Settings  # noqa: PLC0415
+    from forecast.terminal.evidence import replay_screen  # noqa: PLC0415
+
+    progress, folder = console(stderr=True), out or Path("outputs") / f"replay-{start}-{end}"
+    require_place(folder, "trajectory")
+    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
+    tell = partial(progress.print, style="dim")
+    result = replaying.replay(priors, record, start=start, end=end, every=every, settings=settings, tell=tell)
+    plots.save_trajectory(result, folder)
+    console().print(replay_screen(result))
+    console().print(f"Written to {escape(str(folder))}", soft_wrap=True)
+
+
+@app.command()
+def whatif(
+    folder: FolderArgument,
+    event: Annotated[
+        list[str] | None, typer.Option(help='Supposed event, "DATE CASE TYPE[:SCOPE] [AMOUNT_EUR]" (may be repeated).')
+    ] = None,
+    silence_until: Annotated[
+        str | None, typer.Option(help="Day up to which nothing else happens (default: the last supposed event's).")
+    ] = None,
+    lever: Annotated[
+        list[str] | None, typer.Option(help="Mitigation of the prior file, as an assumption (may be repeated).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for every number before and after.")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit anew where stored draws cannot be reweighted.")] = False,
+) -> None:
+    """Say how a saved forecast would stand had events come, had nothing come, were mitigations at work."""
+    from forecast import forecasting  # noqa: PLC0415
+    from forecast.hypotheses import whatifs  # noqa: PLC0415
+    from forecast.terminal.hypotheses import whatif_screen  # noqa: PLC0415
+
+    progress = console(stderr=True)
+    if out:
+        whatifs.require_file(out)
+    old = forecasting.load(folder)
+    result = whatifs.whatif(
+        old, event or (), silence_until, lever or (), refit=refit, tell=lambda line: progress.print(line, style="dim")
+    )
+    console().print(whatif_screen(result))
+    if out:
+        whatifs.write_table(out, result.table, whatifs.notes_of(result.manifest, result.suppositions))
+        console().print(f"Written to {escape(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def watch(
+    folder: FolderArgument,
+    scenario: Annotated[str, typer.Option(help="Scenario that the stress test lifts.")] = "crackdown",
+    over: Annotated[float, typer.Option(help="Probability over which it is to be lifted.")] = 0.5,
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, DIR-watch).")] = None,
+) -> None:
+    """Say which next events, or which silence, would tell most, and what it would take to lift a scenario."""
+    from forecast import forecasting, hypotheses, plots  # noqa: PLC0415
+    from forecast.folders import require_place  # noqa: PLC0415
+    from forecast.terminal.hypotheses import watch_screen  # noqa: PLC0415
+
+    beside = folder if folder.name not in ("", "..") else folder.resolve()
+    target = out or beside.with_name(f"{beside.name}-watch")
+    require_place(target, "signposts")
+    result = hypotheses.watch(forecasting.load(folder), scenario, over)
+    plots.save_watch(result, target)
+    console().print(watch_screen(result))
+    console().print(f"Written to {escape(str(target))}", soft_wrap=True)
+
+
+@app.command()
+def explain(
+    before: Annotated[Path, typer.Argument(metavar="DIR1", help="Folder of the earlier forecast.")],
+    after: Annotated[Path, typer.Argument(metavar="DIR2", help="Folder of the later forecast.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR2, DIR2-explained).")] = None,
+    arrival: Annotated[bool, typer.Option("--arrival", help="Show events in order of arrival.")] = False,
+) -> None:
+    """Say which event moved a forecast by how much, in bars that sum to the whole change."""
+    from forecast import attribution, forecasting, plots  # noqa: PLC0415
+    from forecast.folders import require_place  # noqa: PLC0415
+    from forecast.terminal.evidence import explanation_screen  # noqa: PLC0415
+
+    beside = after if after.name not in ("", "..") else after.resolve()
+    target = out or beside.with_name(f"{beside.name}-explained")
+    require_place(target, "explanation")
+    tell = partial(console(stderr=True).print, style="dim")
+    result = attribution.explain(forecasting.load(before), forecasting.load(after), tell=tell)
+    plots.save_explanation(result, target, arrival=arrival)
+    console().print(explanation_screen(result, arrival=arrival))
+    console().print(f"Written to {escape(str(target))}", soft_wrap=True)

@@ -19,6 +19,10 @@ from forecast.plots.answers import events, exceedance, scenarios, targets, watch
 from forecast.plots.brief import priors, resolution
 from forecast.plots.look import save_as
 from forecast.plots.model import parameters, predictive
+from forecast.plots.results import save_explanation, save_trajectory, save_watch
+from forecast.plots.signposts import signposts
+from forecast.plots.trajectory import trajectory
+from forecast.plots.waterfall import waterfall
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
     "scenarios": scenarios,
@@ -36,7 +40,18 @@ PLOTS: dict[str, Callable[[Forecast], Any]] = {
 FIRST = ("scenarios", "targets", "exceedance", "events")
 """What ``forecast run`` saves beside its tables."""
 
-__all__ = ["FIRST", "PLOTS", "save", *PLOTS]  # noqa: PLE0604
+__all__ = [  # noqa: PLE0604
+    "FIRST",
+    "PLOTS",
+    "save",
+    "save_explanation",
+    "save_trajectory",
+    "save_watch",
+    "signposts",
+    "trajectory",
+    "waterfall",
+    *PLOTS,
+]
 
 
 def save(forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS) -> list[Path]:
@@ -65,6 +80,7 @@ def check(names: Iterable[str]) -> list[str]:
 
 
 def _write(drawn: Any, stem: Path) -> list[Path]:
+    """Write one figure as PNG and SVG beside each other, each whole or not at all; return the files."""
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     picture = drawn.viz["figure"].item() if hasattr(drawn, "viz") else drawn
     for path in paths:

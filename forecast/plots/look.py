@@ -25,6 +25,8 @@ PRIOR_MARKER, POSTERIOR_MARKER = "D", "o"
 WIDTH = 7.2
 """Inches: the text width of a printed page, so that letters keep their size."""
 DPI = 160
+LAID_OUT = {"figure.constrained_layout.use": False}
+"""Setting under which a figure stays as it was laid out, and is drawn once, not twice, in every format."""
 
 STYLE: Any = {
     "figure.dpi": DPI,
@@ -70,7 +72,7 @@ class Picture(Figure):
 def save_as(picture: Figure, target: Any, form: str) -> None:
     """Write a figure as ``png`` or ``svg`` to a path or buffer; the same figure gives the same bytes."""
     undated = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[form]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE | LAID_OUT):
         picture.savefig(target, format=form, metadata=undated)
 
 
@@ -110,5 +112,6 @@ def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any]) -> 
     engine = picture.get_layout_engine()
     if engine is not None:  # once, and not again in every format in which it is saved
         engine.execute(picture)
-        picture.set_layout_engine("none")
+        with mpl.rc_context(LAID_OUT):
+            picture.set_layout_engine(None)
     return picture

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from forecast.terminal.look import share, table_of
+from forecast.vocabulary import SCENARIOS
+
+if TYPE_CHECKING:
+    from forecast.attribution import Explanation
+    from forecast.replaying import Trajectory
 
 
 def update_line(diagnostics: dict[str, Any]) -> str:
@@ -15,3 +27,78 @@ def update_line(diagnostics: dict[str, Any]) -> str:
         f"Updated from {told['from_origin']} by reweighting: k-hat {told['k_hat']:.2f}, {told['ess']:.0f} effective "
         f"draws; expected errors of the scenarios' probabilities: {errors}."
     )
+
+
+def replay_screen(trajectory: Trajectory) -> Group:
+    """Return what ``forecast replay`` prints: one row an origin, and what to keep in mind."""
+    m, worst = trajectory.manifest, trajectory.diagnostics
+    lines = [
+        f"The brief is of {m['as_of']}: before it there is only the outside view.",
+        "The prior file is the same at every origin: what it knows beyond the record is hindsight there.",
+        "Fines left: million EUR within 60 months, median and equal-tailed 90 % interval (eti 0.90). New events: those "
+        "in the matter that became public since the origin before. ± Monte Carlo errors.",
+    ]
+    last = trajectory.record.events["published_on"].max().date()
+    if str(last) < m["end"]:
+        lines.append(f"The record's last publication is of {last}: later silence counts as evidence.")
+    lines.append(
+        f"Sampler, at its worst: R-hat {worst['r_hat'].max():.3f}, bulk ESS {worst['ess_bulk'].min():.0f}, tail ESS "
+        f"{worst['ess_tail'].min():.0f}, {worst['divergences'].sum()} divergences."
+    )
+    title = Text(f"{m['matter']}, origins {m['start']} to {m['end']}, every {m['every']}", style="bold")
+    return Group(title, Text(""), origins_table(trajectory), *(Text(line) for line in lines))
+
+
+def origins_table(trajectory: Trajectory) -> Table:
+    """Return the scenarios in the view that counts, and in the outside view beside it, fines left, and new events."""
+    numbers, first = trajectory.table, trajectory.manifest["start"]
+    outside = [f"outside: {name}" for name in SCENARIOS]
+    table = table_of("Forecast by origin", "origin", "view", *SCENARIOS, *outside, "fines left", "new events")
+    focal = trajectory.events.loc[trajectory.events["is_focal"].astype(bool), "origin_date"].value_counts()
+    for origin, rows in numbers.groupby("origin_date"):
+        view = "inside" if "inside" in set(rows["view"]) else "outside"
+        beside = _scenarios(rows, "outside") if view == "inside" else [""] * len(SCENARIOS)
+        left = rows.loc[(rows["target"] == "fine_left") & (rows["horizon_months"] == 60)]
+        low, middle, high = left.set_index("quantity").loc[["q05", "q50", "q95"], "value"] * 1e-6
+        fresh = "" if origin == first else str(focal.get(origin, 0))
+        amounts = f"{middle:,.0f} [{low:,.0f}, {high:,.0f}]"
+        table.add_row(str(origin), view, *_scenarios(rows, view), *beside, amounts, fresh)
+    return table
+
+
+def _scenarios(rows: pd.DataFrame, view: str) -> list[str]:
+    own = rows.loc[(rows["view"] == view) & (rows["target"] == "scenario")].set_index("scenario")
+    return [share(own.at[name, "value"], own.at[name, "mcse"]) for name in SCENARIOS]
+
+
+def explanation_screen(explanation: Explanation, *, arrival: bool = False, most: int = 15) -> Group:
+    """Return what ``forecast explain`` prints: a row a bar, from before to after, and how far to trust it."""
+    one, two, checks = explanation.before, explanation.after, explanation.checks
+    how = "in order of arrival" if arrival else "order-free"
+    headers = [f"{s}, %" for s in SCENARIOS] + ["crackdown outside, %", "fine within 24 m, %", "fines left 60 m, m EUR"]
+    wanted = [("view", s, 0, "probability") for s in SCENARIOS] + [
+        ("outside", SCENARIOS[-1], 0, "probability"),
+        ("event:fine", "all", 24, "mean"),
+        ("fine_left", "all", 60, "q50"),
+    ]
+    panels = [explanation.merged(explanation.of(*w), most) for w in wanted]
+    scales = [1e-6 if w[3] == "q50" else 100.0 for w in wanted]
+    table = table_of(f"What moved the forecast, events {how}", "step", *headers)
+    paired = list(zip(panels, scales, strict=True))
+    table.add_row(f"forecast of {one['origin']}", *(f"{p['before'].iloc[0] * k:,.1f}" for p, k in paired))
+    column = "arrival" if arrival else "order_free"
+    for i, name in enumerate(panels[0]["bar"]):
+        cells = [(p.at[i, column] * k, p.at[i, f"{column}_se"] * k) for p, k in paired]
+        table.add_row(str(name), *(f"{move:+,.1f} ± {se:,.1f}" if move or se else "" for move, se in cells))
+    table.add_row(f"forecast of {two['origin']}", *(f"{p['after'].iloc[0] * k:,.1f}" for p, k in paired))
+    lines = [
+        "Each column sums exactly. ± standard errors. The clock: the same knowledge, later horizons. Silence: no new "
+        "event. Figures: users, turnover, rulings. Fines left: median.",
+        f"Valued on the draws of {checks['fits']} fits (overlap {checks['overlap']:.2f}, at least "
+        f"{checks['least_effective_draws']:.0f} effective draws a step); largest error bar "
+        f"{checks['largest_error']:.1f} standard errors, limit {checks['error_limit']:.1f}.",
+        *(f"Not to be trusted: {failure}." for failure in checks["failures"]),
+    ]
+    if one["view"] != two["view"]:
+        lines.insert(1, f"Up to the brief of {two['as_of']} these are probabilities of the outside view.")
+    return Group(table, *map(Text, lines))

@@ -1,0 +1,76 @@
+"""Why a forecast changed: one waterfall per scenario, and one for the fines, step by step from before to after."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from forecast.attribution import Explanation
+from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, SCENARIO_COLOURS, finish, new, styled
+from forecast.vocabulary import SCENARIOS
+
+MOST_EVENTS = 12
+LEVEL = "#555555"
+FINES = ("fine_left", "all", 60, "q50")
+
+
+@styled
+def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
+    """Draw how each step moved each scenario's probability and the median of fines left at 60 months.
+
+    Order-free (Shapley values), or what each event added in order of ``arrival``. Whiskers are standard errors; events
+    beyond the twelve that moved the scenarios most are drawn as one.
+    """
+    wanted = [("view", scenario, 0, "probability") for scenario in SCENARIOS] + [FINES]
+    panels = [explanation.merged(explanation.of(*one), MOST_EVENTS) for one in wanted]
+    bars = panels[0]["bar"].tolist()
+    picture = new(1.7 + 0.27 * (len(bars) + 2))
+    axes = picture.subplots(1, len(panels), sharey=True)
+    names = [*SCENARIOS, "fines left"]
+    for axis, rows, name in zip(axes, panels, names, strict=True):
+        scale = 1e-6 if name.startswith("fines") else 100.0
+        _panel(axis, rows, scale, "arrival" if arrival else "order_free")
+        axis.set_title(name, color=SCENARIO_COLOURS.get(name, INK) if name != SCENARIOS[0] else "#5b93b8")
+        axis.set_xlabel("m EUR" if scale < 1 else "probability, %", fontsize=7.5)
+    one, two = explanation.before, explanation.after
+    labels = [f"forecast of {one['origin']}", *map(_short, bars), f"forecast of {two['origin']}"]
+    axes[0].set_yticks(range(len(labels)), labels)
+    axes[0].set_ylim(len(labels) - 0.4, -0.6)
+    how = "in order of arrival" if arrival else "order-free: Shapley values"
+    note = (
+        f"Each bar starts where the one above ends; orange raises, blue lowers. Events {how}. Whiskers: ± one standard "
+        "error. Clock: the same knowledge with later horizons. Silence: no new event by the later date. Fines left: "
+        "median at 60 months."
+    )
+    if one["view"] != two["view"]:
+        note += " Up to the brief: the outside view; from it on: the inside view."
+    return finish(picture, "What moved the forecast", note, two)
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, scale: float, column: str) -> None:
+    start, end = rows["before"].iloc[0] * scale, rows["after"].iloc[0] * scale
+    axis.grid(axis="y", visible=False)
+    low, at = min(start, end), start
+    reach = [start, end]
+    for place, (move, se) in enumerate(zip(rows[column] * scale, rows[f"{column}_se"] * scale, strict=True), start=1):
+        colour = ACCENT if move > 0 else POSTERIOR
+        axis.barh(place, move, left=at, height=0.62, color=colour)
+        axis.plot([at, at], [place - 1, place], color=FAINT, lw=0.8, zorder=0)
+        at += move
+        axis.errorbar(at, place, xerr=se, color=INK, lw=0.8, capsize=1.5)
+        reach += [at - se, at + se]
+    last = len(rows) + 1
+    axis.plot([at, at], [last - 1, last], color=FAINT, lw=0.8, zorder=0)
+    for place, value in ((0, start), (last, end)):
+        axis.plot([value, value], [place - 0.38, place + 0.38], color=LEVEL, lw=2.5)
+        axis.annotate(f"{value:,.0f}" if scale < 1 else f"{value:.1f}", (value, place), xytext=(4, 0),
+                      textcoords="offset points", va="center", fontsize=7.5)  # fmt: skip
+    low, high = min(reach), max(reach)
+    room = max(0.12 * (high - low), 1e-9)
+    axis.set_xlim(low - room, high + 3 * room)
+
+
+def _short(label: str) -> str:
+    """An event's label with its type in plain words."""
+    return label.replace("_", " ")

@@ -1,0 +1,348 @@
+"""What is supposed: what it moves and what it leaves alone, against whole-record likelihoods and a new fit."""
+
+import subprocess
+import sys
+from dataclasses import fields, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+import forecast
+from forecast import updating
+from forecast.files import InputError
+from forecast.hypotheses import whatifs as hypotheses
+from forecast.hypotheses.suppositions import intervention, read_suppositions
+from forecast.hypotheses.whatifs import SUPPOSED, held, spoken_of, supposed_evidence, whatif
+from forecast.inference import Draws, gather, prior_draws
+from forecast.outcomes import cost, focal_hazards, focal_start, imagine
+from forecast.paths import Intervention, simulate_paths
+from forecast.quantities import IMPACTS
+from forecast.terminal.hypotheses import whatif_screen
+from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.watchlist import focal_statute
+
+CHARGED = "2026-06-15 fr-crim-x-2025 executive_charged"
+"""Hypothetical events: for tests alone."""
+ELSEWHERE = "2026-05-04 uk-osa-x-2026 preliminary_findings"
+BRIEF = date(2026, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def old(packaged):
+    return held(packaged)
+
+
+@pytest.fixture(scope="module")
+def charged(packaged):
+    return whatif(packaged, [CHARGED])
+
+
+@pytest.fixture(scope="module")
+def compliant(packaged):
+    return whatif(packaged, levers=["proactive_compliance", "executive_governance"])
+
+
+def supposed(packaged, *events, silence_until=None):
+    return read_suppositions(packaged.record, packaged.specification, BRIEF, events, silence_until)
+
+
+def values(result, what, view, horizon=0, statistic="probability"):
+    rows = result.table.set_index(["what", "view", "horizon", "statistic"])
+    return rows.loc[(what, view, horizon, statistic)]
+
+
+def printed(result):
+    console = Console(width=160, no_color=True)
+    with console.capture() as capture:
+        console.print(whatif_screen(result))
+    return capture.get()
+
+
+def test_matters_spoken_of_have_the_whole_records_likelihood_and_all_others_their_old_one(packaged, old):
+    record = supposed(packaged, CHARGED, ELSEWHERE).record
+    matter = record.proceedings.set_index("case_id")["matter_id"]
+    day, own = date(2026, 6, 15), (matter["fr-crim-x-2025"], matter["uk-osa-x-2026"])
+    spliced = Draws(supposed_evidence(old.evidence, record, day, own), old.draws.flat)
+    whole = Draws(gather(packaged.specification, record, day), old.draws.flat)
+
+    def by_matter(draws):
+        table = draws.matters.marginal(draws.effects["log_weight"], draws.evidence.constants.log_pi)
+        return dict(zip(draws.evidence.exposure.matters, table.T, strict=True))
+
+    new, full, was = by_matter(spliced), by_matter(whole), by_matter(old.draws)
+    for matter in was:
+        expected = full if matter in own else was
+        assert new[matter] == pytest.approx(expected[matter], rel=1e-12), matter
+    assert all(np.abs(full[m] - was[m]).max() > 0.01 for m in own)
+    assert sum(np.abs(full[m] - was[m]).max() > 0.01 for m in was) > 20  # else there is nothing to hold back
+
+
+def test_nothing_but_the_matters_own_observations_changes(packaged, old):
+    record = supposed(packaged, "2026-06-15 ec-dsa-x-2023 fine 90e6").record
+    new = supposed_evidence(old.evidence, record, date(2026, 6, 15), ("x-eu-2026",)).observations
+    for column in fields(new):
+        same = np.array_equal(getattr(new, column.name), getattr(old.evidence.observations, column.name))
+        assert same or column.name in SUPPOSED, column.name
+    assert new.new_fine_amount.tolist() == [90e6]
+    assert new.resolved_fine_total == 90e6
+
+
+def test_scenarios_follow_the_weights(packaged, old, charged):
+    record = supposed(packaged, CHARGED).record
+    new = Draws(gather(packaged.specification, record, date(2026, 6, 15)), old.draws.flat)
+    joint = new.matters.news + np.log([0.40, 0.45, 0.15])
+    share = np.exp(joint - joint.max()).sum(axis=0)
+    for name, expected in zip(SCENARIOS, share / share.sum(), strict=True):
+        row = values(charged, name, "inside")
+        assert row["before"] == pytest.approx(packaged.specification.scenarios[name].probability.value)
+        assert row["after"] == pytest.approx(expected, abs=0.004)
+        assert row["change"] == row["after"] - row["before"]
+    assert values(charged, "crackdown", "inside")["change"] > 0.2
+    assert values(charged, "crackdown", "brief")["change"] == pytest.approx(0)
+
+
+def test_tables_are_those_of_forecasts(packaged, charged):
+    assert charged.before["scenarios"].equals(packaged.scenarios)
+    assert list(charged.after["summary"]) == list(packaged.summary)
+    assert set(charged.after["scenarios"]["origin_date"]) == {"2026-06-15"}
+    after = charged.after["summary"].query("scenario == 'all'").set_index(["target", "horizon_months"])
+    for target, statistic, column in (("fine_left", "median", "q50"), ("total_cost", "q95", "q95")):
+        for horizon in HORIZONS:
+            row = values(charged, target, "inside", horizon, statistic)
+            assert row["after"] == pytest.approx(after.at[(target, horizon), column])
+    assert (charged.table["mcse"] >= 0).all()
+    assert not charged.table.isna().any().any()
+    assert not charged.table.duplicated(["what", "view", "horizon", "statistic"]).any()
+
+
+def test_silence_alone_speaks_for_the_milder_scenario(packaged):
+    quiet = whatif(packaged, silence_until="2026-06-15")
+    assert values(quiet, "limited", "inside")["change"] > 0.03
+    assert values(quiet, "crackdown", "inside")["change"] < -0.03
+
+
+def test_an_event_elsewhere_brings_its_own_matter_and_hardly_moves_ours(packaged):
+    with_it = whatif(packaged, [ELSEWHERE])
+    matter = packaged.record.proceedings.set_index("case_id").at["uk-osa-x-2026", "matter_id"]
+    assert matter in with_it.suppositions[1]
+    alone = whatif(packaged, silence_until="2026-05-04")
+    for name in SCENARIOS:
+        gap = values(with_it, name, "inside")["after"] - values(alone, name, "inside")["after"]
+        assert abs(gap) < 0.01
+
+
+def test_a_supposed_closing_closes_and_no_other_event_does(packaged, old):
+    events = ("2026-03-02 ec-dsa-x-2023 fine", "2026-03-02 ie-dsa-x-2025 closed_no_action")
+    read = supposed(packaged, *events)
+    x = supposed_evidence(old.evidence, read.record, read.day, spoken_of(packaged, read.events)).exposure
+    still = dict(zip(x.cases[: x.n_focal], x.is_open, strict=False))
+    assert still["ec-dsa-x-2023"]
+    assert not still["ie-dsa-x-2025"]
+
+
+def test_levers_move_what_follows_and_never_the_scenarios(packaged, compliant):
+    assert compliant.manifest["method"] == "unchanged"
+    assert compliant.manifest["supposed_origin"] == "2026-02-03"
+    now = compliant.table[compliant.table["horizon"] == 0]
+    assert len(now) == 9
+    assert now["change"].abs().max() < 1e-9
+    for horizon in HORIZONS[1:]:
+        for what, sign in (("event:fine", -1), ("event:executive", -1)):
+            row = values(compliant, what, "inside", horizon)
+            assert sign * row["change"] > 3 * row["mcse"]
+    spending = values(compliant, "moderation_spending", "inside", 60, "mean")
+    assert spending["after"] == pytest.approx(1.3 * spending["before"], rel=0.03)
+    assert values(compliant, "crackdown", "resolved_60m", 60)["change"] < 0
+
+
+def test_levers_of_one_change_nothing_at_all(packaged):
+    levers = packaged.specification.levers
+    one = levers["executive_governance"].hazards["executive"].model_copy(update={"value": 1.0})
+    idle = levers["executive_governance"].model_copy(update={"hazards": {"executive": one}})
+    spec = packaged.specification.model_copy(update={"levers": {"idle": idle}})
+    same = whatif(replace(packaged, specification=spec), levers=["idle"])
+    assert same.table["change"].abs().max() < 1e-9
+    assert same.table.loc[same.table["view"] != "resolved_60m", "mcse"].max() == 0
+
+
+def test_a_lever_acts_on_first_stated_events_as_a_power():
+    """A hazard times k makes P = 1 - exp(-H) into 1 - (1 - P)^k, from the first statement on."""
+    spec = forecast.load_specification()
+    draws = prior_draws(gather(spec, forecast.load_record(), spec.as_of), 6000, seed=7)
+    factor = np.where(np.array(FAMILIES) == "findings", 0.5, 1.0)
+    for s in range(len(SCENARIOS)):
+        rng = np.random.default_rng(8)
+        hazards = focal_hazards(draws, np.full(len(draws), s), rng).times(factor)
+        first = simulate_paths(hazards, focal_start(draws), 6.0, rng, frozen=True).first_any
+        for family, k in (("findings", 0.5), ("order", 1.0)):
+            group = [g.family for g in draws.evidence.exposure.groups].index(family)
+            expected = -np.expm1(-k * draws.effects["stated"][:, group, s]).mean()
+            came = (first[:, FAMILIES.index(family)] <= 6).mean()
+            assert came == pytest.approx(expected, abs=4 * np.sqrt(expected / len(draws)))
+
+
+def test_a_lever_acts_on_impacts_at_full_size():
+    spec, record = forecast.load_specification(), forecast.load_record()
+    draws = prior_draws(gather(spec, record, spec.as_of), 500, seed=7)
+    law, factors = focal_statute(draws, record), np.array([0.8, 0.9, 1.3])
+    plain, acted = (
+        cost(imagine(draws, law.ceilings, law.instruments, np.random.default_rng(1), intervention=Intervention(*both)))
+        for both in ((np.ones(len(FAMILIES)), np.ones(3)), (np.ones(len(FAMILIES)), factors))
+    )
+    assert acted["user_attrition"] == pytest.approx(0.8 * plain["user_attrition"])
+    assert acted["moderation_spending"] == pytest.approx(1.3 * plain["moderation_spending"])
+    assert (acted["valuation_change"] >= plain["valuation_change"]).all()
+
+
+def test_levers_multiply_each_other(packaged):
+    spec = packaged.specification
+    joint = intervention(spec, ["proactive_compliance", "planned_change"])
+    assert joint.hazards[FAMILIES.index("order")] == pytest.approx(0.8 * 0.8)
+    assert joint.hazards[FAMILIES.index("closure")] == 1
+    assert joint.impacts[IMPACTS.index("moderation_spending")] == pytest.approx(1.3)
+
+
+def test_too_much_silence_is_refused_with_the_certificate_and_a_way_out(packaged):
+    with pytest.raises(InputError, match="so unlike anything drawn that weights fail") as caught:
+        whatif(packaged, ["2026-03-20 ec-dsa-x-2023 fine 250e6"], silence_until="2031-02-03")
+    for words in ("effective draws", "fewer events", "fit anew"):
+        assert words in str(caught.value)
+
+
+def test_a_refit_is_made_where_it_is_asked_for_and_weights_fail(packaged, old, charged, monkeypatch):
+    """The gate is closed by hand; in place of the fit stands the posterior that reweighting gave."""
+    told, asked = [], []
+
+    def fit(compiled, evidence, record, settings):
+        asked.append(evidence)
+        monkeypatch.setattr(updating, "MAX_K_HAT", 0.7)
+        return updating.reweight(old, evidence, 1.0, matters=("x-eu-2026",))[0]
+
+    monkeypatch.setattr(updating, "MAX_K_HAT", -9.0)
+    monkeypatch.setattr(hypotheses, "Compiled", lambda evidence: evidence)
+    monkeypatch.setattr(hypotheses, "fit", fit)
+    anew = whatif(packaged, [CHARGED], refit=True, tell=told.append)
+    assert "Fitting anew (k-hat" in told[0]
+    assert anew.manifest["method"] == "refitted"
+    assert "Fitted anew" in printed(anew)
+    assert asked[0].exposure.origin == date(2026, 6, 15)
+    assert anew.table.equals(charged.table)
+
+
+@pytest.mark.slow
+def test_a_refit_on_the_same_supposition_agrees(packaged, charged, monkeypatch):
+    monkeypatch.setattr(updating, "MAX_K_HAT", -9.0)  # else weights would do, and nothing would be fitted
+    anew = whatif(packaged, [CHARGED], refit=True)
+    assert anew.manifest["method"] == "refitted"
+    both = charged.table.merge(anew.table, on=["what", "view", "horizon", "statistic"], suffixes=("", "_anew"))
+    assert len(both) == len(charged.table)
+    error = np.hypot(both["mcse"], both["mcse_anew"]).clip(lower=1e-12)
+    off = ((both["after"] - both["after_anew"]) / error)[both["mcse"] > 0]
+    assert (off.abs() > 3).mean() < 0.03
+    assert off.abs().max() < 5
+
+
+def test_what_is_printed_says_plainly_that_it_is_hypothetical(charged, compliant):
+    text = printed(charged)
+    assert (
+        "Hypothetical: x-eu-2026, forecast of 2026-02-03, supposed up to 2026-06-15. None of it has happened." in text
+    )
+    assert f"{CHARGED}: supposed" in text
+    assert "nothing else happens in x-eu-2026" in text
+    after = values(charged, "crackdown", "inside")["after"]
+    assert f"0.150 -> {after:.3f}" in text
+    assert "event:executive" in text
+    levers = printed(compliant)
+    assert "do(executive_governance), an assumption and no evidence: executive hazards x 0.6" in levers
+    assert "scenario probabilities stay" in levers
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({}, "nothing is supposed"),
+        ({"events": ["2026-06-15 fr-crim-x-2025"]}, "expected DATE CASE TYPE"),
+        ({"events": ["2026-06-31 fr-crim-x-2025 search"]}, "is not a day of the calendar"),
+        ({"events": ["2026-02-03 fr-crim-x-2025 search"]}, "is not after the forecast's origin, 2026-02-03"),
+        ({"events": ["2026-06-15 fr-crim-x-2026 search"]}, "did you mean 'fr-crim-x-2025'"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 executive_charge"]}, "did you mean 'executive_charged'"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 findings"]}, "of that family are preliminary_findings, charged"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 compliance_order"]}, "needs a scope; expected one of specific"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 compliance_order:extensiv"]}, "did you mean 'extensive'"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 search:person"]}, "a scope stands on 'search'"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 search 5e6"]}, "an amount stands on 'search'"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 fine -5"]}, "'-5' is no amount"),
+        ({"events": ["2026-06-15 fr-crim-x-2025 search"] * 2}, "is supposed twice"),
+        ({"events": [CHARGED], "silence_until": "2026-06-14"}, "lies before the last supposed event"),
+        ({"silence_until": "2026-02-03"}, "silence_until: 2026-02-03 is not after"),
+        ({"silence_until": "soon"}, "silence_until: 'soon' is not a day"),
+        ({"levers": ["proactive"]}, "lever 'proactive': is no lever"),
+        ({"levers": ["planned_change"] * 2}, "is named twice"),
+    ],
+)
+def test_bad_suppositions_are_refused(packaged, request_, words):
+    with pytest.raises(InputError) as caught:
+        whatif(packaged, **request_)
+    assert words in str(caught.value)
+
+
+def test_every_mistake_is_named_at_once_under_its_own_text(packaged):
+    closing, after = "2026-03-02 ie-dsa-x-2025 closed_no_action", "2026-04-01 ie-dsa-x-2025 search"
+    with pytest.raises(InputError) as caught:
+        whatif(packaged, ["soon nobody raid", closing, after], levers=["dialogue"], silence_until="later")
+    text = str(caught.value)
+    assert text.count("event 'soon nobody raid'") == 3
+    assert f"event {after!r}: search on 2026-04-01 lies after closed_on 2026-03-02" in text
+    assert "lever 'dialogue'" in text
+    assert "silence_until" in text
+
+
+def test_the_brief_is_not_crossed_by_a_supposition(packaged):
+    with pytest.raises(InputError, match="crosses the brief's date, 2026-02-03"):
+        read_suppositions(packaged.record, packaged.specification, date(2026, 1, 1), silence_until="2026-03-01")
+
+
+def test_forecasts_that_cannot_be_reweighted_are_refused(packaged):
+    with pytest.raises(InputError, match="here is the prior alone"):
+        whatif(forecast.prior_forecast(draws=50), silence_until="2026-03-01")
+    half = replace(packaged, specification=packaged.specification.with_reading("outside_pool_half"))
+    with pytest.raises(InputError, match="below 1 needs the fit"):
+        whatif(half, silence_until="2026-03-01")
+
+
+def test_the_forecast_and_its_record_stay_as_they_were(packaged, charged):
+    again = held(packaged)
+    assert len(packaged.record.events) == len(forecast.load_record().as_of(BRIEF).events)
+    assert again.evidence.exposure.origin == BRIEF
+    assert charged.manifest["record_fingerprint"] == packaged.manifest["record_fingerprint"]
+
+
+def test_the_command_writes_one_file_touches_no_folder_and_needs_no_sampler(packaged_folder, tmp_path):
+    before = {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()}
+    code = (
+        "import sys; from forecast.cli.shell import exit_code; import forecast.cli; code = exit_code(sys.argv[1:]); "
+        "print(code, [m in sys.modules for m in ('pymc', 'pytensor', 'nutpie')])"
+    )
+
+    def command(*arguments):
+        line = [sys.executable, "-c", code, "whatif", str(packaged_folder), *map(str, arguments)]
+        return subprocess.run(line, capture_output=True, text=True, check=True)
+
+    out = tmp_path / "new.csv"
+    done = command("--event", CHARGED, "--lever", "executive_governance", "--out", out)
+    assert done.stdout.rstrip().endswith("0 [False, False, False]"), done.stderr
+    assert out.read_text().startswith("# content: hypothetical: nothing of this has happened\n")
+    table = pd.read_csv(out, comment="#")
+    assert list(table) == ["what", "view", "horizon", "statistic", "unit", "before", "after", "change", "mcse"]
+    refused = command("--event", CHARGED, "--out", packaged_folder / "new.csv")
+    assert "lies in the folder of a forecast" in refused.stderr
+    assert {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["new.csv"]
+
+
+def test_a_table_over_a_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        hypotheses.write_table(tmp_path, pd.DataFrame(), {})

@@ -1,0 +1,480 @@
+"""Signposts and reverse stress tests: closed forms, enumeration, and what a what-if says of the same event."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy.special import logsumexp
+from worlds import brief, case, event, with_news, world
+
+import forecast
+from forecast import plots
+from forecast.files import InputError
+from forecast.hypotheses.branches import BLOCKS, DAYS, Branches, branch, information, with_error
+from forecast.hypotheses.event_sets import event_sets, focal_rows, log_joint
+from forecast.hypotheses.reversals import check, focal_record, stress
+from forecast.hypotheses.signposts import LEAST, MOST, signpost_table, watch
+from forecast.hypotheses.suppositions import with_events
+from forecast.hypotheses.whatifs import held, supposed_exposure, whatif
+from forecast.inference import Draws, gather, prior_draws
+from forecast.outcomes import outside_weights
+from forecast.plots import look
+from forecast.plots.look import SCENARIO_COLOURS
+from forecast.terminal.hypotheses import stress_lines, watch_screen
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS
+
+WINDOW = DAYS / DAYS_PER_MONTH
+FILES = ["about.json", "signposts.csv", "signposts.png", "signposts.svg", "stress.csv"]
+
+
+@pytest.fixture(scope="module")
+def old(packaged):
+    return held(packaged)
+
+
+@pytest.fixture(scope="module")
+def branches(packaged, old):
+    return branch(old.draws, packaged.record, np.random.default_rng(5))
+
+
+@pytest.fixture(scope="module")
+def watched(packaged):
+    return watch(packaged)
+
+
+@pytest.fixture(scope="module")
+def table(watched):
+    return watched.table
+
+
+@pytest.fixture(scope="module")
+def figure(watched):
+    return plots.signposts(watched)
+
+
+def printed(result):
+    console = Console(width=160, no_color=True)
+    with console.capture() as capture:
+        console.print(watch_screen(result))
+    return capture.get()
+
+
+# One enlarged joint simulation
+
+
+def test_scenario_probabilities_are_the_forecasts_own(packaged, branches):
+    inside = packaged.scenarios.query("view == 'inside'").set_index("scenario")["probability"]
+    assert branches.scenario[0] == pytest.approx(inside[list(SCENARIOS)].to_numpy(), abs=1e-12)
+
+
+def test_the_law_of_total_probability_holds_exactly(branches):
+    for events in (branches.came, ~branches.came.any(axis=(-2, -1))):
+        yes, no = branches.joint(events), branches.joint(~events)
+        whole = branches.scenario.reshape(BLOCKS + 1, 3, *(1,) * (yes.ndim - 2))
+        assert yes + no == pytest.approx(np.broadcast_to(whole, yes.shape), abs=1e-13)
+
+
+def test_probabilities_of_events_are_those_of_the_forecast(packaged, branches):
+    """The watch list counts within 3 months, 1.4 % more than 90 days, in a twenty-fourth as many paths."""
+    probability, error = with_error(branches.joint(branches.came).sum(axis=1))
+    rows = packaged.event_probabilities.query("window_months == 3").set_index(["case_id", "family"])
+    for i, name in enumerate(branches.cases):
+        for j, family in enumerate(FAMILIES):
+            there = rows.loc[(name, family)]
+            gap = there["probability"] - probability[i, j] * 3 / WINDOW
+            assert abs(gap) < 4.5 * np.hypot(there["mcse"], error[i, j]) + 0.001
+
+
+def test_before_the_brief_the_outside_view_is_split(packaged):
+    spec = packaged.specification
+    early = gather(spec, packaged.record, date(2025, 11, 1))
+    draws = prior_draws(early, 60, seed=3)
+    split = branch(draws, packaged.record.as_of(date(2025, 11, 1)), np.random.default_rng(1), replicates=1)
+    assert split.scenario[0] == pytest.approx(outside_weights(draws).mean(axis=0), abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def constant():
+    """One proceeding, one family with a constant hazard and no others, the same draw again and again."""
+
+    def made(family, stated):
+        record = world(proceedings=[case("a", "2025-06-01", matter="m")], events=[event("a", "2025-06-01", "opened")])
+        evidence = gather(brief("m", stated), record, date(2026, 2, 3))
+        flat = dict(prior_draws(evidence, 1, seed=2).flat)
+        flat["log_rate"] = np.where(np.array(FAMILIES) == family, np.log(0.15), -60.0)[None]
+        flat["log_scale"] = np.full_like(flat["log_scale"], -40.0)  # no phase, stage, authority or pace
+        draws = Draws(evidence, {k: np.repeat(v, 1000, axis=0) for k, v in flat.items()})
+        return draws, branch(draws, record, np.random.default_rng(4), replicates=10)
+
+    return made
+
+
+def test_an_unstated_family_has_its_closed_form(constant):
+    """``p(no e | s) = E exp(-f h t)`` over ``f ~ Gamma(nu, nu + what it lived through)``."""
+    draws, split = constant("search", ())
+    e = {k: v[0] for k, v in draws.effects.items()}
+    hazard = 0.15 * np.exp(e["loading"][FAMILIES.index("search")] * e["severity"])
+    lived = (date(2026, 2, 3) - date(2025, 6, 1)).days / DAYS_PER_MONTH
+    rate = e["shape"] + hazard * lived
+    expected = 1 - (rate / (rate + hazard * WINDOW)) ** e["shape"]
+    joint = split.joint(split.came)[0]
+    given = joint[:, 0, FAMILIES.index("search")] / split.scenario[0]
+    assert given == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(10_000))
+    assert joint[:, 0, [f != "search" for f in FAMILIES]].max() == 0
+
+
+def test_a_stated_family_has_its_closed_form(constant):
+    """With a constant hazard ``P(t) = 1 - (1 - P(6))^(t / 6)``: the analyst's probability, whatever the record."""
+    draws, split = constant("suspension", ("suspension",))
+    stated = draws.effects["stated"][0, 0]
+    expected = -np.expm1(-stated * WINDOW / 6)
+    given = split.joint(split.came)[0][:, 0, FAMILIES.index("suspension")] / split.scenario[0]
+    assert given == pytest.approx(expected, abs=4 * np.sqrt(expected.max() / 10_000))
+    row = signpost_table(split, least=0.0).query("family == 'suspension'").iloc[0]
+    weight = np.array([0.40, 0.45, 0.15])
+    posterior = weight * expected / (weight @ expected)
+    for name, value in zip(SCENARIOS, posterior, strict=True):
+        assert row[name] == pytest.approx(value, abs=5 * row[f"{name}_mcse"] + 1e-3)
+
+
+def test_information_is_what_enumeration_gives():
+    rng = np.random.default_rng(6)
+    both = rng.dirichlet(np.ones(6), 50).reshape(50, 3, 2)
+    for joint, bits in zip(both, information(both[..., 0], both.sum(axis=2)), strict=True):
+        table = [
+            joint[s, e] * np.log2(joint[s, e] / (joint[s].sum() * joint[:, e].sum()))
+            for s in range(3)
+            for e in range(2)
+        ]
+        assert bits == pytest.approx(sum(table))
+    scenario = np.array([0.4, 0.45, 0.15])
+    assert information(0.3 * scenario, scenario) == pytest.approx(0, abs=1e-15)
+    assert information(np.zeros(3), scenario) == 0
+    told = np.array([0.4, 0.0, 0.0])  # the event is the scenario: all of its entropy
+    assert information(told, scenario) == pytest.approx(-(0.4 * np.log2(0.4) + 0.6 * np.log2(0.6)))
+
+
+def test_errors_of_means_are_batch_errors_and_know_that_draws_are_correlated():
+    rng, n = np.random.default_rng(7), 4000
+    split = Branches(("a",), np.full((n, 3), 1 / (3 * n)), np.zeros((1, 3, n, 1, 1), dtype=bool), np.zeros((1, 3, n)))
+    steady = rng.normal(size=n)
+    sticky = np.repeat(rng.normal(size=n // 50), 50)
+    for values, effective in ((steady, n), (sticky, n // 50)):
+        means = split.totals(values) / split.totals(np.ones(n))
+        value, error = with_error(means)
+        batches = values.reshape(BLOCKS, -1).mean(axis=1)
+        assert value == pytest.approx(values.mean())
+        assert error == pytest.approx(batches.std(ddof=1) / np.sqrt(BLOCKS))
+        assert error == pytest.approx(1 / np.sqrt(effective), rel=0.6)
+
+
+def test_medians_of_weighted_paths_are_those_of_copies():
+    rng, n = np.random.default_rng(8), 40
+    copies = rng.integers(1, 5, (n, 3))
+    left = np.round(rng.gamma(1, 3, (2, 3, n)), 1)
+    kept = rng.random((2, 3, n)) < 0.6
+    split = Branches(("a",), copies / copies.sum(), np.zeros((2, 3, n, 1, 1), dtype=bool), left)
+    medians, means = split.fines_left(kept)
+    for row, out in ((0, None), (7, 6)):
+        own = kept & (split.block != out)
+        every = np.sort(np.concatenate([np.repeat(left[r].T[own[r].T], copies[own[r].T]) for r in range(2)]))
+        assert medians[row] == every[(len(every) + 1) // 2 - 1]
+        assert means[row] == pytest.approx(every.mean())
+
+
+# The table of signposts
+
+
+def test_signposts_are_plausible_and_ranked_by_what_they_tell(table):
+    assert table["kind"].iloc[0] == "present"
+    assert table["rank"].tolist() == list(range(len(table)))
+    assert (table["kind"] == "silence").sum() == 1
+    events = table[table["kind"] == "event"]
+    assert 0 < len(events) <= MOST
+    assert (events["probability"] >= LEAST).all()
+    assert (table["bits"].iloc[1:].diff().iloc[1:] <= 0).all()
+    assert not events.duplicated(["case_id", "family"]).any()
+    assert (events["authority"] != "").all()
+
+
+def test_every_number_of_the_table_can_be_read_off_the_branches(branches):
+    made = signpost_table(branches)
+    row = made[made["kind"] == "event"].iloc[2]
+    came = branches.came[..., branches.cases.index(row["case_id"]), FAMILIES.index(row["family"])]
+    weight = np.broadcast_to(branches.weight.T / len(came), came.shape)
+    assert row["probability"] == pytest.approx(weight[came].sum())
+    for s, name in enumerate(SCENARIOS):
+        given = weight[:, s][came[:, s]].sum() / weight[came].sum()
+        assert row[name] == pytest.approx(given)
+        assert row[f"{name}_move"] == pytest.approx(given - weight[:, s].sum())
+    mean = (weight * branches.left).sum()
+    assert row["fine_left_mean_move"] == pytest.approx((weight * branches.left)[came].sum() / weight[came].sum() - mean)
+    given, weights = branches.left[came], weight[came]
+    below, upto = (weights[given < row["fine_left_median"]].sum(), weights[given <= row["fine_left_median"]].sum())
+    assert below < weights.sum() / 2 <= upto * (1 + 1e-9)
+
+
+def test_moves_sum_to_nothing_and_silence_is_good_news(table):
+    moves = table[[f"{name}_move" for name in SCENARIOS]]
+    assert moves.sum(axis=1).abs().max() < 1e-12
+    silence = table[table["kind"] == "silence"].iloc[0]
+    assert silence["crackdown_move"] < -10 * silence["crackdown_move_mcse"]
+    assert silence["fine_left_median_move"] < 0
+    findings = table[table["family"] == "findings"]
+    assert len(findings) > 2
+    assert (findings["limited_move"] < -0.05).all()
+
+
+def test_errors_are_as_large_as_another_seed_shows(table, branches):
+    keys = ["kind", "case_id", "family"]
+    both = signpost_table(branches).merge(table, on=keys, suffixes=("", "_b"))
+    both = both[both["kind"] != "present"]
+    assert len(both) > 10
+    for column in ("probability", *SCENARIOS, "bits"):
+        off = (both[column] - both[f"{column}_b"]) / np.hypot(both[f"{column}_mcse"], both[f"{column}_mcse_b"])
+        assert off.abs().max() < 4  # both share the draws: less than independent runs would differ
+
+
+def test_a_what_if_of_the_event_in_the_middle_is_near(packaged, table):
+    """Near, not equal: the signpost lets the event come on any day and lets anything else come with it, the what-if
+    puts it on one day and supposes 90 days without anything else, which speaks for the milder scenario."""
+    origin = date(2026, 2, 3)
+    middle, end = origin + timedelta(days=DAYS // 2), origin + timedelta(days=DAYS)
+    kinds = {"findings": "preliminary_findings", "escalation": "extended"}
+    for case_id, family in (("ec-dsa-x-grok-2026", "findings"), ("fr-crim-x-2025", "escalation")):
+        supposed = whatif(packaged, [f"{middle} {case_id} {kinds[family]}"], silence_until=end)
+        row = table.query("case_id == @case_id and family == @family").iloc[0]
+        after = supposed.table.query("view == 'inside'").set_index("what")["after"]
+        gaps = np.array([after[name] - row[name] for name in SCENARIOS])
+        assert np.abs(gaps).max() < 0.10
+        assert gaps[2] < 0 < gaps[0]  # the silence around it
+
+
+# The reverse stress test
+
+
+def brute(known, record, events, day):
+    """log p(s, set, silence | theta) - log p(known | theta) by a record that holds the events, per draw, scenario."""
+    evidence = known.evidence
+    matter = evidence.specification.matter
+    own = with_events(focal_record(record, matter), events)
+    new = replace(evidence, exposure=focal_rows(supposed_exposure(evidence, own, day, (matter,))))
+    weight = new.constants.log_pi if new.exposure.inside else known.effects["log_weight"]
+    was = logsumexp(log_joint(known, weight), axis=1, keepdims=True)
+    return log_joint(Draws(new, known.flat), weight) - was
+
+
+def terms_of(known, record, day, largest):
+    exposure = supposed_exposure(known.evidence, record, day, (known.evidence.specification.matter,))
+    return event_sets(known, replace(known.evidence, exposure=focal_rows(exposure)), record, day, largest)
+
+
+@pytest.mark.parametrize("when", ["brief", "before", "after news"])
+def test_every_set_has_the_likelihood_of_its_record(when):
+    """Singles, pairs and triples drawn at random, among them repeated families; after news some have happened."""
+    spec, record, origin = forecast.load_specification(), forecast.load_record(), date(2026, 2, 3)
+    if when == "before":
+        origin = date(2025, 11, 1)
+    if when == "after news":
+        record, origin = with_news(), date(2026, 9, 20)
+    record = record.as_of(origin)
+    known = prior_draws(gather(spec, record, origin), 40, seed=9)
+    day = origin + timedelta(days=45)
+    terms = terms_of(known, record, day, 3)
+    assert brute(known, record, (), day) == pytest.approx(terms.silent, abs=1e-9)
+    rng, n = np.random.default_rng(10), len(terms.candidates)
+    sets = [np.sort(rng.choice(n, size, replace=False)) for size in (1, 2, 3, 3) for _ in range(4)]
+    family = [int(np.flatnonzero(terms.family == f)[0]) for f in (FAMILIES.index("fine"), FAMILIES.index("findings"))]
+    sets += [np.array([family[0], family[0] + 1]), np.array([family[1], family[1] + 1, family[0]])]
+    sets = [np.sort(one) for one in sets]
+    for chosen in sets:
+        exact = brute(known, record, [terms.candidates[k] for k in chosen], day)
+        shares, density = terms.evaluate(chosen[None])
+        assert density[0] == pytest.approx(logsumexp(exact) - logsumexp(terms.silent), abs=1e-8)
+        share = np.exp(exact - exact.max()).sum(axis=0)
+        assert shares[0] == pytest.approx(share / share.sum(), abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def pairs(packaged, branches):
+    return stress(packaged, "crackdown", 0.9, branches=branches)
+
+
+def test_a_found_set_typed_into_whatif_gives_the_same_probability(packaged, branches, watched, pairs):
+    triples = stress(packaged, "significant", 0.59, branches=branches)
+    for result, size in ((watched.stress, 1), (pairs, 2), (triples, 3)):
+        assert result.reached
+        row = result.table.iloc[0]
+        texts = row["events"].split("; ")
+        assert len(texts) == row["size"] == size
+        supposed = whatif(packaged, texts)
+        after = supposed.after["scenarios"].query("view == 'inside'").set_index("scenario")["probability"]
+        assert after[result.scenario] == pytest.approx(row["probability"], abs=1e-9)
+        assert after[result.scenario] > result.over
+        assert supposed.certificate.k_hat == pytest.approx(row["k_hat"], abs=1e-6)
+
+
+def crackdown_given(packaged, text):
+    """Return the probability that a what-if gives, or nothing where it is refused."""
+    try:
+        after = whatif(packaged, text.split("; ")).after["scenarios"].query("view == 'inside'")
+    except InputError:
+        return np.nan
+    return after.set_index("scenario").at["crackdown", "probability"]
+
+
+def test_fewer_events_would_not_do_and_the_likeliest_sets_are_shown(packaged, old, pairs):
+    terms = terms_of(old.draws, packaged.record, date(2026, 3, 20), 2)
+    names, places = list(map(str, terms.candidates)), range(len(terms.candidates))
+    alone, _ = terms.evaluate(np.array(list(combinations(places, 1))))
+    assert alone[:, 2].max() < 0.9 - 0.01
+    sets = np.array(list(combinations(places, 2)))
+    share, density = terms.evaluate(sets)
+    best = sorted(np.flatnonzero(share[:, 2] > 0.9), key=lambda k: -density[k])
+    texts = ["; ".join(names[c] for c in sets[k]) for k in best]
+    shown = [texts.index(text) for text in pairs.table["events"]]
+    assert shown == sorted(shown)
+    assert pairs.table["log_density"].to_numpy() == pytest.approx(density[best][shown])
+    skipped = [text for text in texts[: shown[-1]] if texts.index(text) not in shown]
+    for text in skipped[:2]:  # likelier, but not found when confirmed: weights that fail, or just not over
+        assert not crackdown_given(packaged, text) > 0.9
+    assert pairs.silent == pytest.approx(terms.silence[2])
+    assert pairs.present == pytest.approx(0.15)
+
+
+def test_plausibility_is_the_share_of_paths_with_all_of_the_set(branches, packaged):
+    result = stress(packaged, "limited", 0.6, branches=branches)
+    row = result.table.iloc[0]
+    assert row["size"] == 2
+    families = {"information_request": "request", "closed_no_action": "closure"}
+    came = np.ones(branches.came.shape[:3], dtype=bool)
+    for text in row["events"].split("; "):
+        _, name, kind = text.split()
+        came &= branches.came[..., branches.cases.index(name), FAMILIES.index(families[kind])]
+    assert row["set_probability"] == pytest.approx((branches.weight.T / len(came) * came).sum())
+    assert 0 < row["set_mcse"] < row["set_probability"]
+
+
+def test_where_no_set_is_enough_the_nearest_are_shown(packaged, branches):
+    result = stress(packaged, "crackdown", 0.999, most=1, branches=branches)
+    assert not result.reached
+    assert (result.table["probability"] < 0.999).all()
+    assert result.table["probability"].iloc[0] > 0.5
+    lines = Console(width=160, no_color=True)
+    with lines.capture() as capture:
+        lines.print(*stress_lines(result))
+    assert "No set of events with weights that hold lifts crackdown over 0.999" in capture.get()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"scenario": "crakdown"}, "did you mean 'crackdown'"),
+        ({"scenario": "severe"}, "expected one of limited, significant, crackdown"),
+        ({"over": 1.0}, "over: 1.0, expected a probability between 0 and 1"),
+        ({"over": float("nan")}, "over: nan"),
+        ({"most": 4}, "most: 4, expected 1 to 3 events"),
+    ],
+)
+def test_bad_requests_are_refused(packaged, arguments, words):
+    with pytest.raises(InputError, match=words):
+        stress(packaged, **arguments)
+
+
+def test_a_window_that_crosses_the_brief_is_refused():
+    spec, record = forecast.load_specification(), forecast.load_record()
+    early = SimpleNamespace(evidence=gather(spec, record.as_of("2026-01-10"), date(2026, 1, 10)))
+    with pytest.raises(InputError, match="crosses the brief's date, 2026-02-03"):
+        check("crackdown", 0.5, 3, early)
+
+
+# What is printed, drawn and written
+
+
+def test_what_is_printed_says_plainly_that_none_of_it_has_happened(watched):
+    text = printed(watched)
+    assert "what to watch until 2026-05-04. None of it has happened." in text
+    assert "1 event would lift crackdown over 0.5, from 0.150 now" in text
+    silence = watched.table[watched.table["kind"] == "silence"].iloc[0]
+    assert f"{silence['crackdown']:.3f} ({silence['crackdown_move']:+.3f})" in text
+    assert watched.stress.table["events"].iloc[0] in text
+
+
+def test_the_figure_shows_the_table(table, figure):
+    moves = figure.axes[1]
+    lines = {one.get_gid(): one for one in moves.lines}
+    for name, colour in SCENARIO_COLOURS.items():
+        given = lines[f"given:{name}"]
+        assert given.get_xdata() == pytest.approx(table[name].to_numpy()[1:])
+        assert given.get_color() == colour
+        assert set(lines[f"now:{name}"].get_xdata()) == {table[name].iloc[0]}
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("Silence") == 1
+    assert any("European Commission, ec-dsa-x-grok-2026" in word for word in words)
+    for axes, values, form in ((0, table["probability"], "{:.3f}"), (2, 1000 * table["bits"], "{:.1f}")):
+        assert {form.format(v) for v in values[1:]} <= {text.get_text() for text in figure.axes[axes].texts}
+
+
+def test_the_figure_explains_itself_and_nothing_is_cut_off(watched, figure):
+    caption = " ".join(figure.get_supxlabel().split())
+    for words in ("Hypothetical: none of it has happened", "mutual information", "Silence", "seed 20260203"):
+        assert words in caption
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert min(box.x0, box.y0) >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height
+    assert "signposts" not in plots.PLOTS
+
+
+def test_a_folder_is_written_whole_or_not_at_all(watched, packaged_folder, tmp_path, monkeypatch):
+    out = tmp_path / "watched"
+    plots.save_watch(watched, out)
+    assert sorted(p.name for p in out.iterdir()) == FILES
+    first = {p.name: p.read_bytes() for p in out.iterdir()}
+    about = json.loads(first["about.json"])
+    assert about["content"] == "hypothetical: nothing of this has happened"
+    assert about["stress"] == "the fewest events that lift crackdown over 0.5"
+    assert len(pd.read_csv(out / "signposts.csv")) == len(watched.table)
+    plots.save_watch(watched, out)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == first
+    for place in (packaged_folder, packaged_folder / "watch"):
+        with pytest.raises(InputError, match="lies in the folder of a forecast"):
+            plots.save_watch(watched, place)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds no signposts"):
+        plots.save_watch(watched, tmp_path / "mine")
+    with pytest.raises(InputError, match="is a file"):
+        plots.save_watch(watched, tmp_path / "mine" / "notes.txt")
+
+    def broken(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(look, "save_as", broken)
+    with pytest.raises(InputError, match="No space left"):
+        plots.save_watch(watched, out)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == first
+
+
+def test_the_command_writes_beside_the_folder_and_needs_no_sampler(packaged_folder, tmp_path):
+    code = (
+        "import sys; from forecast.cli.shell import exit_code; import forecast.cli; code = exit_code(sys.argv[1:]); "
+        "print(code, [m in sys.modules for m in ('pymc', 'pytensor', 'nutpie')])"
+    )
+    line = [sys.executable, "-c", code, "watch", str(packaged_folder)]
+    before = {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()}
+    done = subprocess.run(
+        [*line, "--over", "0.45", "--out", str(tmp_path / "w")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith("0 [False, False, False]"), done.stderr
+    assert sorted(p.name for p in (tmp_path / "w").iterdir()) == FILES
+    assert {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()} == before
