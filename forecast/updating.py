@@ -39,6 +39,9 @@ from forecast.vocabulary import SCENARIOS
 MAX_K_HAT = 0.7
 """Largest Pareto shape with which smoothed weights are trusted (Vehtari et al. 2024)."""
 
+SLOPE = 0.02
+"""Half width, in probability, over which the density at a median is taken."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -103,8 +106,29 @@ def update(
         posterior.require_convergence()
         told["efficiency"] = 1.0
     result = conclude(posterior, record.as_of(day), forecast)
+    if not reasons:
+        told["median_error"] = median_errors(result.outcomes, certificate.ess)
     told |= {"method": "refitted" if reasons else "reweighted", "reasons": reasons}
     return replace(result, diagnostics={**result.diagnostics, "update": told})
+
+
+def median_errors(outcomes: xr.Dataset, ess: float) -> dict[str, dict[str, float]]:
+    """Return the expected Monte Carlo error of each target's median, by target and horizon, in the target's unit.
+
+    ``sqrt(1/4 / ess) / f(median)``, the density f as a finite difference of the quantile function. Targets that are
+    zero or one have no median worth an error; one that no draw defines has none at all.
+    """
+    errors: dict[str, dict[str, float]] = {}
+    for name, target in outcomes.data_vars.items():
+        if name == "scenario" or target.attrs["units"] == "probability":
+            continue
+        for horizon, draws in zip(outcomes["horizon"].values, target.values.T, strict=True):
+            known = draws[~np.isnan(draws)]
+            if len(known):
+                low, high = np.quantile(known, (0.5 - SLOPE, 0.5 + SLOPE))
+                spread = 0.5 / np.sqrt(ess * len(known) / len(draws)) * (high - low) / (2 * SLOPE)
+                errors.setdefault(str(name), {})[str(horizon)] = float(spread)
+    return errors
 
 
 def settings_of(forecast: Forecast) -> Settings:

@@ -159,3 +159,27 @@ def test_update_writes_a_forecast_beside_the_old_one(packaged_folder, tmp_path):
     assert "bad.csv row 2, column case_id: 'nobody' is no case_id of proceedings" in failed.stderr
     assert "bad.csv row 2, column type: 'raid' is not one of" in failed.stderr
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.name != "bad.csv"} == before
+
+
+def test_explain_writes_and_prints(packaged_folder, tmp_path):
+    (tmp_path / "new.csv").write_text(
+        "case_id,date,published_on,type\nec-dsa-x-grok-2026,2026-03-03,2026-03-03,preliminary_findings\n"
+    )
+    later, why = tmp_path / "later", tmp_path / "why"
+    told = forecast("update", packaged_folder, "--events", tmp_path / "new.csv", "--out", later).stdout
+    assert "of medians at 60 months: fine_imposed ±" in " ".join(told.split())
+    done = forecast("explain", packaged_folder, later, "--out", why)
+    assert "2026-03-03 ec-dsa-x-grok-2026 preliminary_findings" in done.stdout
+    assert "Each column sums exactly" in done.stdout
+    assert sorted(p.name for p in why.iterdir()) == [
+        "about.json",
+        "events.csv",
+        "explanation.csv",
+        "waterfall.png",
+        "waterfall.svg",
+    ]
+    failed = forecast("explain", later, packaged_folder, "--out", tmp_path / "no", code=1)
+    assert "origin: 2026-02-03 lies before 2026-03-03: swap them" in failed.stderr
+    assert not (tmp_path / "no").exists()
+    failed = forecast("explain", packaged_folder, later, "--out", later, code=1)
+    assert "is or lies in the folder of a forecast" in failed.stderr

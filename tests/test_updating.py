@@ -1,5 +1,6 @@
 """Reweighting against a known answer and against a new fit; what is refused, and what a certificate says."""
 
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -7,14 +8,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 from worlds import case, event
 
 import forecast
+from forecast import forecasting
 from forecast.files import InputError
 from forecast.inference import gather
 from forecast.outcomes import inside_weights
-from forecast.updating import resampled, reweight, smoothed, stored, total_log_likelihood, update
+from forecast.updating import median_errors, resampled, reweight, smoothed, stored, total_log_likelihood, update
 from forecast.vocabulary import SCENARIOS
 
 FINDINGS = [event("ec-dsa-x-grok-2026", "2026-03-03", "preliminary_findings")]
@@ -136,6 +139,75 @@ def test_losses_of_one_update_count_in_the_next(packaged, old):
     _, after = reweight(old, evidence, 0.5)
     assert after.ess == pytest.approx(alone.ess / 2)
     assert after.scenario_error["limited"] == pytest.approx(alone.scenario_error["limited"] * np.sqrt(2))
+
+
+def test_the_error_of_a_median_is_that_of_independent_draws():
+    """Against the spread of the median over many sets of draws whose law is known."""
+    rng = np.random.default_rng(9)
+    sets = rng.lognormal(1, 0.7, (400, 2_000))
+    draws = xr.Dataset(
+        {
+            "fine_left": xr.Variable(("draw", "horizon"), sets[0][:, None], {"units": "EUR"}),
+            "event:fine": xr.Variable(("draw", "horizon"), (sets[0] > 2)[:, None] * 1.0, {"units": "probability"}),
+        },
+        coords={"horizon": [60]},
+    )
+    found = median_errors(draws, 2_000)
+    assert set(found) == {"fine_left"}
+    assert found["fine_left"]["60"] == pytest.approx(np.median(sets, axis=1).std(ddof=1), rel=0.25)
+    assert median_errors(draws, 500)["fine_left"]["60"] == pytest.approx(2 * found["fine_left"]["60"])
+
+
+def test_the_certificate_is_kept_with_every_error(both):
+    told = both[0].diagnostics["update"]
+    assert set(told["scenario_error"]) == set(SCENARIOS)
+    assert {"fine_left", "total_cost", "user_attrition"} <= set(told["median_error"])
+    assert 0 < told["median_error"]["fine_left"]["60"] < 3e7
+    assert "median_error" not in both[1].diagnostics["update"]
+
+
+def test_two_updates_at_once_leave_a_whole_folder(packaged_folder, tmp_path):
+    """Both write to one place: the last one's folder stands there, whole, and the old forecast is untouched."""
+    before = {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()}
+    lines = []
+    for day in ("2026-02-10", "2026-02-17"):
+        (tmp_path / f"{day}.csv").write_text(f"case_id,date,published_on,type\nfr-crim-x-2025,{day},{day},summons\n")
+        command = [sys.executable, "-m", "forecast", "update", str(packaged_folder)]
+        lines.append([*command, "--events", str(tmp_path / f"{day}.csv"), "--out", str(tmp_path / "out")])
+    running = [subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for line in lines]
+    errors = [one.communicate()[1] for one in running]
+    assert [one.returncode for one in running] == [0, 0], errors
+    again = forecast.load(tmp_path / "out")
+    assert again.manifest["origin"] in ("2026-02-10", "2026-02-17")
+    assert again.record.events["date"].max() == pd.Timestamp(again.manifest["origin"])
+    assert {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()} == before
+    assert {p.name for p in tmp_path.iterdir()} == {"out", "2026-02-10.csv", "2026-02-17.csv"}
+
+
+def test_an_interrupted_update_leaves_what_was_there(packaged, packaged_folder, tmp_path, monkeypatch):
+    shutil.copytree(packaged_folder, tmp_path / "old")
+    before = {p: p.read_bytes() for p in (tmp_path / "old").rglob("*") if p.is_file()}
+    result = update(packaged, {}, "2026-02-10")
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forecasting, "seal", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        forecast.save(result, tmp_path / "old")
+    assert {p: p.read_bytes() for p in (tmp_path / "old").rglob("*") if p.is_file()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_folder_whose_priors_were_edited_or_of_another_version_is_refused(packaged_folder, tmp_path):
+    for name, words in (("priors.yaml", "was changed since the forecast was saved"), ("manifest.json", "format")):
+        folder = tmp_path / name
+        shutil.copytree(packaged_folder, folder)
+        text = (folder / name).read_text()
+        edited = text.replace('"format": 2', '"format": 1') if name == "manifest.json" else text + "# edited\n"
+        (folder / name).write_text(edited)
+        with pytest.raises(InputError, match=words):
+            forecast.load(folder)
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,23 @@ if TYPE_CHECKING:
     from forecast.replaying import Trajectory
 
 
+MEDIANS = ("fine_imposed", "fine_left", "total_cost")
+"""Targets whose medians' expected errors are printed after an update; the folder has those of all."""
+
+
 def update_line(diagnostics: dict[str, Any]) -> str:
     """Say how a forecast was updated, and how far its draws can be trusted."""
     told = diagnostics["update"]
     if told["method"] == "refitted":
         return f"Updated from {told['from_origin']} by a new fit: {'; '.join(told['reasons'])}."
     errors = ", ".join(f"{name} ± {error:.3f}" for name, error in told["scenario_error"].items())
+    horizon = list(told["median_error"]["fine_left"])[-1]
+    medians = {name: by[horizon] for name, by in told["median_error"].items() if name in MEDIANS}
+    amounts = ", ".join(f"{name} ± {error * 1e-6:,.1f} m EUR" for name, error in medians.items())
     return (
         f"Updated from {told['from_origin']} by reweighting: k-hat {told['k_hat']:.2f}, {told['ess']:.0f} effective "
-        f"draws; expected errors of the scenarios' probabilities: {errors}."
+        f"draws; expected errors of the scenarios' probabilities: {errors}; of medians at {horizon} months: {amounts}. "
+        "Silence counts too: the record claims to be complete up to the new origin."
     )
 
 
