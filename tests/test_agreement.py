@@ -23,7 +23,7 @@ from forecast.record import Record, load_record
 from forecast.specification import load_specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import reweight
-from forecast.watchlist import focal_statute
+from forecast.watchlist import LEAST_FINES, focal_statute
 
 FIRST, LAST = date(2025, 2, 3), date(2026, 2, 3)
 SEED, OTHER_SEED = 20250203, 20260203
@@ -113,11 +113,12 @@ def median(draws: np.ndarray) -> tuple[float, float]:
     The error of the share of draws up to the median comes from sums over blocks of consecutive draws, which know
     chains and repeated draws; the slope of the quantile function turns it into the median's. The slope is taken over
     as much probability as the share's own error (Woodruff 1952, doi:10.1080/01621459.1952.10483443) if that is more
-    than ``valuation`` takes: between two neighbours among a few draws it may be anything.
+    than ``valuation`` takes: between two neighbours among some hundred draws it may be anything. Of fewer draws than
+    the package itself asks of quantiles there is neither: an error from a handful has an error as large as itself.
     """
     defined = ~np.isnan(draws)
     n, values = defined.sum(), draws[defined]
-    if n < 2:
+    if n < LEAST_FINES:
         return np.nan, np.nan
     middle = np.median(values)
     excess = np.where(defined, (draws <= middle) - (values <= middle).mean(), 0.0)
@@ -130,9 +131,10 @@ def median(draws: np.ndarray) -> tuple[float, float]:
 
 
 def differences(one: pd.DataFrame, two: pd.DataFrame) -> pd.DataFrame:
-    """Return each difference in combined Monte Carlo standard errors, ``z``; NaN where a number is undefined.
+    """Return each difference in combined Monte Carlo standard errors, ``z``.
 
-    Numbers that no draw moves, on either side, must be equal and have no ``z``: a median of zero fines, say.
+    Numbers that no draw moves, on either side, must be equal: a median of zero fines, say. They have no ``z``, and
+    neither have medians of too few draws.
     """
     assert one.index.equals(two.index)
     error = np.hypot(one["error"], two["error"])
@@ -153,19 +155,21 @@ def report(title: str, found: pd.DataFrame) -> None:
     for kind, part in [("all", found), *found.groupby("kind", sort=False)]:
         share, _ = beyond(part)
         worst = part.loc[part["z"].abs().idxmax()]
+        fixed, few = (part["error"] == 0).sum(), part["error"].isna().sum()
+        left_out = f"{fixed} fixed and equal, {few} of under {LEAST_FINES} draws not"
         print(
-            f"  {kind:9}{part['z'].count():6} compared, {part['z'].isna().sum():4} fixed or undefined, "
-            f"sd of z {part['z'].std():.2f}, beyond 3: {share:.2%}, largest {worst['z']:+.2f} "
+            f"  {kind:9}{part['z'].count():5} compared ({left_out})\n"
+            f"           z: sd {part['z'].std():.2f}, beyond 3: {share:.2%}, largest {worst['z']:+.2f} "
             f"({worst['name']} at {worst['day']}: {worst['one']:.4g} and {worst['two']:.4g})"
         )
 
 
 @pytest.mark.slow
 def test_two_fits_agree_so_that_the_errors_are_honest(course):
+    """Errors too small would fail good weights, errors too large would pass bad ones; the share's own luck is large."""
     report("Refitted against refitted", course.refits)
-    share, largest = beyond(course.refits)
-    assert share <= 0.01
-    assert largest <= 5
+    assert 0.8 < course.refits["z"].std() < 1.2
+    assert beyond(course.refits)[1] <= 5
 
 
 @pytest.mark.slow
@@ -183,6 +187,8 @@ def test_every_event_of_the_last_year_reweighted_agrees_with_a_new_fit(course):
     for row in refused.itertuples():
         print(f"  {row.day} ({row.events} events, {row.since} days on): {row.reasons}")
     report("Reweighted against refitted", course.updates)
+    views = course.updates.query("kind == 'scenario'")["name"].str.split(", ").str[1]
+    print(f"  views of the scenarios compared: {views.value_counts().to_dict()}")
     assert len(refused) < len(days) / 2  # a gate that refuses everything agrees with anything
     share, largest = beyond(course.updates)
     assert share <= 0.01

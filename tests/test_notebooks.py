@@ -13,7 +13,8 @@ MINUTES = 10
 
 
 def test_the_notebooks_are_there():
-    assert [p.stem for p in NOTEBOOKS][:3] == ["01-priors", "02-forecast", "03-your-own-matter"]
+    names = ["01-priors", "02-forecast", "03-your-own-matter", "04-new-evidence"]
+    assert [p.stem for p in NOTEBOOKS] == names
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda p: p.stem)

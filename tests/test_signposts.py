@@ -308,8 +308,10 @@ def pairs(packaged, branches):
     return stress(packaged, "crackdown", 0.9, branches=branches)
 
 
-def test_a_found_set_typed_into_whatif_gives_the_same_probability(packaged, branches, watched, pairs):
-    triples = stress(packaged, "significant", 0.59, branches=branches)
+def test_a_found_set_typed_into_whatif_gives_the_same_probability(packaged, old, branches, watched, pairs):
+    terms = terms_of(old.draws, packaged.record, date(2026, 3, 20), 2)
+    shares, _ = terms.evaluate(np.array(list(combinations(range(len(terms.candidates)), 2))))
+    triples = stress(packaged, "significant", shares[:, 1].max() + 0.01, branches=branches)  # beyond any two events
     for result, size in ((watched.stress, 1), (pairs, 2), (triples, 3)):
         assert result.reached
         row = result.table.iloc[0]
