@@ -213,17 +213,17 @@ def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
         target="scenario",
         horizon_months=np.where(views["view"] == "resolved_60m", 60.0, np.nan),
         unit="probability",
-        quantity="probability",
+        statistic="probability",
     )
     own = summary.loc[summary["scenario"] == "all"].assign(**known, view=future.view)
-    long = own.melt([*KEYS, "unit", "mcse_mean"], list(STATISTICS), "quantity", "value", ignore_index=False)
+    long = own.melt([*KEYS, "unit", "mcse_mean"], list(STATISTICS), "statistic", "value", ignore_index=False)
     long = long.sort_index(kind="stable").rename(columns={"mcse_mean": "mcse"})
-    is_mean, yes_no = long["quantity"] == "mean", long["unit"] == "probability"
-    long = long.assign(mcse=long["mcse"].where(is_mean), quantity=long["quantity"].mask(yes_no, "probability"))
+    is_mean, yes_no = long["statistic"] == "mean", long["unit"] == "probability"
+    long = long.assign(mcse=long["mcse"].where(is_mean), statistic=long["statistic"].mask(yes_no, "probability"))
     both = pd.concat([weights, long.loc[is_mean | ~yes_no]], ignore_index=True)
     both["horizon_months"] = both["horizon_months"].astype("Int64")
-    both["interval"] = np.where(both["quantity"].isin(["q05", "q95"]), INTERVAL, "")
-    return both[[*KEYS, "quantity", "value", "mcse", "unit", "interval"]]
+    both["interval"] = np.where(both["statistic"].isin(["q05", "q95"]), INTERVAL, "")
+    return both[[*KEYS, "statistic", "value", "mcse", "unit", "interval"]]
 
 
 def _worst(posterior: Posterior) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
     target, horizon and statistic, in the target's ``unit``, missing where it is undefined; the mean of a yes/no target
     is its probability. ``*_mcse``: Monte Carlo errors of probabilities and means.
     """
-    table = trajectory.table.assign(statistic=lambda t: t["quantity"].replace("probability", "mean"))
+    table = trajectory.table.assign(statistic=lambda t: t["statistic"].replace("probability", "mean"))
     table["origin_date"] = pd.to_datetime(table["origin_date"])
     is_view = table["target"] == "scenario"
     views = table.loc[is_view].set_index(["origin_date", "view", "scenario"])

@@ -176,6 +176,20 @@ def test_the_error_bar_is_small_and_the_findings_are_the_news(month):
     assert found.leading(1)[0] in bars.index
 
 
+def test_a_quantity_is_found_by_little_and_unknown_ones_are_named(month):
+    _, _, found = month
+    bars = found.of("view", "crackdown")
+    assert set(bars["statistic"]) == {"probability"}
+    fines = found.of("fine_left")
+    assert set(zip(fines["horizon_months"], fines["statistic"], strict=True)) == {(60, "mean")}
+    with pytest.raises(InputError, match="target 'fines': is not among the quantities; one of view, outside"):
+        found.of("fines")
+    with pytest.raises(InputError, match=r"scenario 'all': .* one of limited, significant, crackdown"):
+        found.of("view")
+    with pytest.raises(InputError, match=r"statistic 'q50': .* one of mean"):
+        found.of("event:fine", statistic="q50")
+
+
 def test_merged_bars_keep_the_sum(month):
     _, _, found = month
     bars = found.of("view", "limited", statistic="log_odds")

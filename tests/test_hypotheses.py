@@ -50,7 +50,7 @@ def supposed(packaged, *events, silence_until=None):
 
 
 def values(result, what, view, horizon=0, statistic="probability"):
-    rows = result.table.set_index(["what", "view", "horizon", "statistic"])
+    rows = result.table.set_index(["target", "view", "horizon_months", "statistic"])
     return rows.loc[(what, view, horizon, statistic)]
 
 
@@ -115,7 +115,7 @@ def test_tables_are_those_of_forecasts(packaged, charged):
             assert row["after"] == pytest.approx(after.at[(target, horizon), column])
     assert (charged.table["mcse"] >= 0).all()
     assert not charged.table.isna().any().any()
-    assert not charged.table.duplicated(["what", "view", "horizon", "statistic"]).any()
+    assert not charged.table.duplicated(["target", "view", "horizon_months", "statistic"]).any()
 
 
 def test_silence_alone_speaks_for_the_milder_scenario(packaged):
@@ -146,7 +146,7 @@ def test_a_supposed_closing_closes_and_no_other_event_does(packaged, old):
 def test_levers_move_what_follows_and_never_the_scenarios(packaged, compliant):
     assert compliant.manifest["method"] == "unchanged"
     assert compliant.manifest["supposed_origin"] == "2026-02-03"
-    now = compliant.table[compliant.table["horizon"] == 0]
+    now = compliant.table[compliant.table["horizon_months"] == 0]
     assert len(now) == 9
     assert now["change"].abs().max() < 1e-9
     for horizon in HORIZONS[1:]:
@@ -237,7 +237,7 @@ def test_a_refit_on_the_same_supposition_agrees(packaged, charged, monkeypatch):
     monkeypatch.setattr(updating, "MAX_K_HAT", -9.0)  # else weights would do, and nothing would be fitted
     anew = whatif(packaged, [CHARGED], refit=True)
     assert anew.manifest["method"] == "refitted"
-    both = charged.table.merge(anew.table, on=["what", "view", "horizon", "statistic"], suffixes=("", "_anew"))
+    both = charged.table.merge(anew.table, on=["target", "view", "horizon_months", "statistic"], suffixes=("", "_anew"))
     assert len(both) == len(charged.table)
     error = np.hypot(both["mcse"], both["mcse_anew"]).clip(lower=1e-12)
     off = ((both["after"] - both["after_anew"]) / error)[both["mcse"] > 0]
@@ -336,7 +336,7 @@ def test_the_command_writes_one_file_touches_no_folder_and_needs_no_sampler(pack
     assert done.stdout.rstrip().endswith("0 [False, False, False]"), done.stderr
     assert out.read_text().startswith("# content: hypothetical: nothing of this has happened\n")
     table = pd.read_csv(out, comment="#")
-    assert list(table) == ["what", "view", "horizon", "statistic", "unit", "before", "after", "change", "mcse"]
+    assert list(table) == ["target", "view", "horizon_months", "statistic", "unit", "before", "after", "change", "mcse"]
     refused = command("--event", CHARGED, "--out", packaged_folder / "new.csv")
     assert "lies in the folder of a forecast" in refused.stderr
     assert {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()} == before

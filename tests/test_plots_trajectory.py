@@ -57,7 +57,7 @@ def made(start, end, every="1M", rows=EVENTS):
         amounts = np.sort(rng.gamma(1, 2e8, 3))
         for quantity, value in zip(("q05", "q50", "q95"), amounts, strict=True):
             table.append((str(day), own, "fine_left", 60, "all", quantity, value))
-    columns = ["origin_date", "view", "target", "horizon_months", "scenario", "quantity", "value"]
+    columns = ["origin_date", "view", "target", "horizon_months", "scenario", "statistic", "value"]
     manifest = {"matter": "x-eu-2026", "as_of": str(AS_OF), "start": start, "end": end, "every": every, "seed": 1}
     manifest |= {"view": "outside", "priors_fingerprint": "f" * 64, "record_fingerprint": "0" * 64}
     frame = pd.DataFrame(table, columns=columns).assign(mcse=0.004)
@@ -94,7 +94,7 @@ def test_every_line_shows_its_numbers(both, drawn):
             rows = rows[rows["scenario"] == what]
             assert one.get_color() == SCENARIO_COLOURS[what]
         elif what == "fine_left":
-            rows = rows[rows["target"].eq(what) & rows["quantity"].eq("q50")]
+            rows = rows[rows["target"].eq(what) & rows["statistic"].eq("q50")]
         else:
             rows = rows[rows["target"].eq(what) & rows["horizon_months"].eq(24)]
         days = [f"{num2date(x):%Y-%m-%d}" for x in one.get_xdata()]
@@ -119,7 +119,7 @@ def test_intervals_are_drawn_from_end_to_end(both, drawn):
     bars = [c for c in drawn.axes[3].collections if len(c.get_segments())]
     ends = sorted((s[0][1], s[1][1]) for c in bars for s in c.get_segments())
     left = both.table[both.table["target"] == "fine_left"]
-    wide = left.pivot(index="origin_date", columns="quantity", values="value") * 1e-6
+    wide = left.pivot(index="origin_date", columns="statistic", values="value") * 1e-6
     assert np.array(ends) == pytest.approx(np.array(sorted(zip(wide["q05"], wide["q95"], strict=True))))
 
 

@@ -155,8 +155,8 @@ def test_the_last_origin_says_what_a_forecast_there_says(packaged, compiled):
     assert list(weights.index) == list(said.index)
     assert weights["value"].tolist() == pytest.approx(said["probability"].tolist(), rel=1e-9, abs=1e-12)
     assert weights["mcse"].tolist() == pytest.approx(said["mcse"].tolist(), rel=1e-9, abs=1e-12)
-    own = table[table["target"] != "scenario"].replace({"quantity": {"probability": "mean"}})
-    wide = own.pivot(index=["target", "horizon_months"], columns="quantity", values="value")
+    own = table[table["target"] != "scenario"].replace({"statistic": {"probability": "mean"}})
+    wide = own.pivot(index=["target", "horizon_months"], columns="statistic", values="value")
     summary = packaged.summary.query("scenario == 'all'").set_index(["target", "horizon_months"])
     assert set(wide.index) == set(summary.index)
     summary = summary.loc[wide.index]
@@ -165,7 +165,7 @@ def test_the_last_origin_says_what_a_forecast_there_says(packaged, compiled):
     for quantile in ("q05", "q50", "q95"):
         was = summary.loc[amounts, quantile].to_numpy()
         assert wide.loc[amounts, quantile].to_numpy() == pytest.approx(was, rel=1e-9, abs=1e-12, nan_ok=True)
-    errors = own[own["quantity"] == "mean"].set_index(["target", "horizon_months"])["mcse"].loc[wide.index]
+    errors = own[own["statistic"] == "mean"].set_index(["target", "horizon_months"])["mcse"].loc[wide.index]
     assert errors.to_numpy() == pytest.approx(summary["mcse_mean"].to_numpy(), rel=1e-9, nan_ok=True)
 
 
@@ -176,7 +176,7 @@ def test_an_earlier_origin_says_what_a_forecast_with_these_coordinates_says(comp
     table = at(middle, MIDDLE)
     weights = table[table["target"] == "scenario"]
     assert weights["value"].tolist() == said["scenarios"]["probability"].tolist()
-    means = table[(table["target"] != "scenario") & table["quantity"].isin(["mean", "probability"])]
+    means = table[(table["target"] != "scenario") & table["statistic"].isin(["mean", "probability"])]
     expected = said["summary"].query("scenario == 'all'")
     assert means["target"].tolist() == expected["target"].tolist()
     np.testing.assert_array_equal(means["value"], expected["mean"])
@@ -191,7 +191,7 @@ def test_other_origins_beside_it_change_nothing(small, compiled, lenient):
 def test_wider_coordinates_change_no_more_than_the_luck_of_the_draws(compiled):
     day = date(2024, 6, 3)
     table = at(replay(start=day, end=BRIEF, every=NOTHING_ELSE, compiled=compiled), day)
-    table = table[table["quantity"].isin(["mean", "probability"])]
+    table = table[table["statistic"].isin(["mean", "probability"])]
     result = forecast.run(origin=day)
     one = table[table["target"] != "scenario"].set_index(["target", "horizon_months"])
     two = result.summary.query("scenario == 'all'").set_index(["target", "horizon_months"])
@@ -204,7 +204,7 @@ def test_wider_coordinates_change_no_more_than_the_luck_of_the_draws(compiled):
 
 def test_the_table_is_long_complete_and_says_what_is_known(small):
     table = small.table
-    columns = "origin_date known view target horizon_months scenario quantity value mcse unit interval"
+    columns = "origin_date known view target horizon_months scenario statistic value mcse unit interval"
     assert list(table.columns) == columns.split()
     before = table["origin_date"] < "2026-02-03"
     assert set(table.loc[before, "view"]) == {"outside", "resolved_60m"}
@@ -217,11 +217,11 @@ def test_the_table_is_long_complete_and_says_what_is_known(small):
     assert set(own.loc[before, "view"]) == {"outside"}
     assert set(own.loc[~before, "view"]) == {"inside"}
     assert set(own["horizon_months"]) == set(HORIZONS)
-    assert not own.duplicated(["origin_date", "target", "horizon_months", "quantity"]).any()
-    quantities = own.groupby(own["unit"] == "probability")["quantity"].unique().map(set)
+    assert not own.duplicated(["origin_date", "target", "horizon_months", "statistic"]).any()
+    quantities = own.groupby(own["unit"] == "probability")["statistic"].unique().map(set)
     assert quantities[True] == {"probability"}
     assert quantities[False] == {"mean", "q05", "q50", "q95"}
-    assert (table["interval"] != "").equals(table["quantity"].isin(["q05", "q95"]))
+    assert (table["interval"] != "").equals(table["statistic"].isin(["q05", "q95"]))
     assert set(table["interval"]) == {"", "eti 0.90"}
     assert set(weights["scenario"]) == set(SCENARIOS)
     assert set(own["scenario"]) == {"all"}
@@ -492,7 +492,7 @@ def test_the_folder_holds_the_numbers_their_units_and_their_source(small, tmp_pa
                 place = {"origin_date": row["origin_date"], "view": row["view"], "scenario": row["scenario"]}
                 assert float(data["scenario_probability"].sel(place)) == row["value"]
                 continue
-            statistic = "mean" if row["quantity"] == "probability" else row["quantity"]
+            statistic = "mean" if row["statistic"] == "probability" else row["statistic"]
             place = {"origin_date": row["origin_date"], "target": row["target"], "horizon": row["horizon_months"]}
             place["statistic"] = statistic
             assert np.array_equal(float(data["value"].sel(place)), row["value"], equal_nan=True)

@@ -252,7 +252,7 @@ def test_a_what_if_of_the_event_in_the_middle_is_near(packaged, table):
     for case_id, family in (("ec-dsa-x-grok-2026", "findings"), ("fr-crim-x-2025", "escalation")):
         supposed = whatif(packaged, [f"{middle} {case_id} {kinds[family]}"], silence_until=end)
         row = table.query("case_id == @case_id and family == @family").iloc[0]
-        after = supposed.table.query("view == 'inside'").set_index("what")["after"]
+        after = supposed.table.query("view == 'inside'").set_index("target")["after"]
         gaps = np.array([after[name] - row[name] for name in SCENARIOS])
         assert np.abs(gaps).max() < 0.10
         assert gaps[2] < 0 < gaps[0]  # the silence around it
@@ -361,8 +361,8 @@ def test_plausibility_is_the_share_of_paths_with_all_of_the_set(branches, packag
     for text in row["events"].split("; "):
         _, name, kind = text.split()
         came &= branches.came[..., branches.cases.index(name), FAMILIES.index(families[kind])]
-    assert row["set_probability"] == pytest.approx((branches.weight.T / len(came) * came).sum())
-    assert 0 < row["set_mcse"] < row["set_probability"]
+    assert row["comes"] == pytest.approx((branches.weight.T / len(came) * came).sum())
+    assert 0 < row["comes_mcse"] < row["comes"]
 
 
 def test_where_no_set_is_enough_the_nearest_are_shown(packaged, branches):

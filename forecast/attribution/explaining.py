@@ -68,11 +68,23 @@ class Explanation:
         """What both forecasts were made from, and the checks."""
         return {"before": self.before, "after": self.after, "checks": self.checks}
 
-    def of(self, target: str, scenario: str = "all", horizon: int = 0, statistic: str = "mean") -> pd.DataFrame:
-        """Return the bars of one quantity."""
-        t = self.table
-        own = (t["target"] == target) & (t["scenario"] == scenario) & (t["statistic"] == statistic)
-        return t.loc[own & (t["horizon_months"] == horizon)].reset_index(drop=True)
+    def of(
+        self, target: str, scenario: str = "all", horizon: int | None = None, statistic: str | None = None
+    ) -> pd.DataFrame:
+        """Return the bars of one quantity: of a target, or with ``view`` or ``outside`` of a scenario.
+
+        Default: the last horizon, and the first statistic of the target (its mean, a scenario's probability).
+        Raises ``InputError`` with what there is where nothing fits.
+        """
+        rows, asked = self.table, {"target": target, "scenario": scenario, "horizon_months": horizon}
+        for column, wanted in {**asked, "statistic": statistic}.items():
+            there = rows[column].unique().tolist()
+            chosen = wanted if wanted is not None else there[-1 if column == "horizon_months" else 0]
+            if chosen not in there:
+                options = ", ".join(map(str, there))
+                raise InputError(Problem(f"{column} {chosen!r}", f"is not among the quantities; one of {options}"))
+            rows = rows.loc[rows[column] == chosen]
+        return rows.reset_index(drop=True)
 
     def leading(self, most: int) -> list[str]:
         """Return the events that move the scenarios of the forecast's view most, in probability, order-free."""

@@ -36,7 +36,7 @@ SHOWN, TRIES = 5, 15
 THINNED, MARGIN, SECOND_LOOK = 480, 0.03, 400
 """Sets of three are searched with so many draws; the likeliest that come so near are looked at with all of them."""
 COLUMNS = ["size", "events", "probability", "mcse", "k_hat", "ess", "certified", "log_density"]
-COLUMNS += ["set_probability", "set_mcse"]
+COLUMNS += ["comes", "comes_mcse"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +46,7 @@ class Stress:
     ``reached``: whether any does; else ``table`` holds those that come nearest. Its columns: ``size``; ``events``, as
     ``forecast whatif`` reads them, separated by semicolons; ``probability`` of the scenario given them, with ``mcse``;
     ``k_hat``, ``ess``, ``certified``: of the weights; ``log_density``: log of the predictive density of the set over
-    that of silence up to the same day, per month for each event; ``set_probability``, with ``set_mcse``: that all of
+    that of silence up to the same day, per month for each event; ``comes``, with ``comes_mcse``: that all of
     it comes within the window, in any order and whatever else comes. ``present``: probability of the scenario now;
     ``silent``: if nothing comes up to that day.
     """
@@ -60,7 +60,8 @@ class Stress:
     manifest: dict[str, Any]
 
     def __repr__(self) -> str:
-        found = f"sets of {self.table['size'].iloc[0]} events lift" if self.reached else "no set of events lifts"
+        size = self.table["size"].iloc[0] if self.reached else 0
+        found = "no set of events lifts" if not size else "1 event lifts" if size == 1 else f"{size} events lift"
         return f"<Stress: {found} {self.scenario} from {self.present:.3f} over {self.over:g}>"
 
 
@@ -182,8 +183,8 @@ class _Trial:
             "ess": certificate.ess,
             "certified": not (certificate.failures + posterior.failures),
             "log_density": log_density,
-            "set_probability": float(plausible),
-            "set_mcse": float(error),
+            "comes": float(plausible),
+            "comes_mcse": float(error),
         }
 
 

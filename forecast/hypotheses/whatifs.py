@@ -208,7 +208,7 @@ def _compared(
     both = before["scenarios"].merge(after["scenarios"], on=keys, suffixes=("_before", "_after"))
     error = np.hypot(both["mcse_before"], both["mcse_after"]) * (1.0 - paired * (both["view"] != "resolved_60m"))
     horizon = np.where(both["view"] == "resolved_60m", HORIZONS[-1], 0)
-    columns = {"what": both["scenario"], "view": both["view"], "horizon": horizon, "statistic": "probability"}
+    columns = {"target": both["scenario"], "view": both["view"], "horizon_months": horizon, "statistic": "probability"}
     columns |= {"unit": "probability", "before": both["probability_before"], "after": both["probability_after"]}
     scenarios = pd.DataFrame({**columns, "mcse": error})
     chains, view = int(forecast.tree.attrs["settings_chains"]), forecast.manifest["view"]

@@ -72,8 +72,8 @@ def _bars(axes: Axes, values: pd.Series, errors: pd.Series, form: str, label: st
     rows = range(len(values))
     axes.barh(rows, values, 0.5, color="#9fb3c8", xerr=errors, error_kw={"elinewidth": 0.8, "ecolor": INK})
     for row, value, error in zip(rows, values, errors, strict=True):
-        axes.text(value + error + 0.04 * max(values), row, form.format(value), va="center", fontsize=7)
-    axes.set(xlim=(0, 1.6 * max(values)), xticks=[])
+        axes.text(value + error + 0.12 * max(values), row, form.format(value), va="center", fontsize=7)
+    axes.set(xlim=(0, 1.75 * max(values)), xticks=[])
     axes.set_title(label, fontsize=7.5, fontweight="normal")
     axes.spines[:].set_visible(False)
 

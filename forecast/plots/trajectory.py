@@ -33,7 +33,7 @@ MARKS: dict[bool, Style] = {
     False: {"color": FAINT, "lw": 0.8, "zorder": 1},
 }
 """Lines at the brief's date (true), and at the days on which events became public."""
-LIKELY = {"event:findings": POSTERIOR, "event:fine": ACCENT}
+LIKELY = {"event:findings": POSTERIOR, "event:fine": PRIOR}
 WITHIN, BY = 24, 60
 """Months of the probabilities, and of the amount."""
 LABEL_SIZE, LEVEL = 6.6, 0.155
@@ -164,9 +164,9 @@ def _amounts(axes: Axes, table: pd.DataFrame) -> None:
     """Draw median and 90 % interval of the fines that are left, in the view that counts at each origin."""
     own = table.loc[table["target"] == "fine_left"].assign(value=lambda t: t["value"] * 1e-6)
     for view, rows in own.groupby("view"):
-        wide = rows.pivot(index="x", columns="quantity", values="value")
+        wide = rows.pivot(index="x", columns="statistic", values="value")
         axes.vlines(wide.index, wide["q05"], wide["q95"], color=PRIOR, lw=3.5, alpha=0.4, zorder=2)
-        _line(axes, rows.loc[rows["quantity"] == "q50"], view, PRIOR, f"{view}:fine_left")
+        _line(axes, rows.loc[rows["statistic"] == "q50"], view, PRIOR, f"{view}:fine_left")
     _finish(axes, f"{NAMES['fine_left']}, within {BY} months of the origin", own["value"].max() * 1.02)
     axes.set_ylabel("Million EUR")
     axes.yaxis.set_major_formatter("{x:,g}")
@@ -180,11 +180,14 @@ def _finish(axes: Axes, title: str, top: float) -> None:
 
 def _note(trajectory: Trajectory) -> str:
     m, table = trajectory.manifest, trajectory.table
-    error = table.loc[table["quantity"] == "probability", "mcse"].max()
+    error = table.loc[table["statistic"] == "probability", "mcse"].max()
     note = (
         f"Monte Carlo errors of probabilities (one standard error) at most ±{error:.3f}. Bars: eti 0.90, equal-tailed, "
     )
     note += "around the median. Events stand at the day on which they became public. "
-    note += f"The brief is of {m['as_of']}: before it there is only the outside view. The prior file is the same at "
+    note += (
+        f"The brief is of {m['as_of']}: before it there is only the outside view; the lower panels show the view that "
+    )
+    note += "counts, the inside view from then on. The prior file is the same at "
     note += "every origin: what it knows beyond the record is hindsight there."
     return note

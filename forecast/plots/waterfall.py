@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,15 +27,21 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     """
     wanted = [("view", scenario, 0, "probability") for scenario in SCENARIOS] + [FINES]
     panels = [explanation.merged(explanation.of(*one), MOST_EVENTS) for one in wanted]
+    column = "arrival" if arrival else "order_free"
+    told = np.any([_tells(rows, column) for rows in panels], axis=0)
+    panels = [rows.loc[told] for rows in panels]
     bars = panels[0]["bar"].tolist()
     picture = new(1.7 + 0.27 * (len(bars) + 2))
     axes = picture.subplots(1, len(panels), sharey=True)
     names = [*SCENARIOS, "fines left"]
     for axis, rows, name in zip(axes, panels, names, strict=True):
         scale = 1e-6 if name.startswith("fines") else 100.0
-        _panel(axis, rows, scale, "arrival" if arrival else "order_free")
-        axis.set_title(name, color=SCENARIO_COLOURS.get(name, INK) if name != SCENARIOS[0] else "#5b93b8")
+        _panel(axis, rows, scale, column)
+        if (rows["kind"] == "brief").any():
+            axis.axhline(1 + list(rows["kind"]).index("brief"), color=ACCENT, lw=0.8, ls=(0, (4, 2)), zorder=0)
+        axis.set_title(name.capitalize(), color=SCENARIO_COLOURS.get(name, INK) if name != SCENARIOS[0] else "#5b93b8")
         axis.set_xlabel("m EUR" if scale < 1 else "probability, %", fontsize=7.5)
+    _share_scale(axes[:-1])
     one, two = explanation.before, explanation.after
     labels = [f"forecast of {one['origin']}", *map(_short, bars), f"forecast of {two['origin']}"]
     axes[0].set_yticks(range(len(labels)), labels)
@@ -45,7 +54,23 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     )
     if one["view"] != two["view"]:
         note += " Up to the brief: the outside view; from it on: the inside view."
+    if not told.all():
+        note += f" Steps that moved none of the four are left out ({(~told).sum()})."
     return finish(picture, "What moved the forecast", note, two)
+
+
+def _share_scale(axes: Sequence[Axes]) -> None:
+    """Give all the same width of scale, so that bars of equal length are equal changes."""
+    width = max(np.ptp(axis.get_xlim()) for axis in axes)
+    for axis in axes:
+        low, high = axis.get_xlim()
+        axis.set_xlim(low - (width - high + low) / 2, high + (width - high + low) / 2)
+
+
+def _tells(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Return whether each bar moves its quantity by a thousandth of the largest; the brief and the error always."""
+    size = rows[column].abs()
+    return ((size > 1e-3 * size.max()) | rows["kind"].isin(["brief", "error"])).to_numpy()
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, scale: float, column: str) -> None:

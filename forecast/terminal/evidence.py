@@ -67,7 +67,7 @@ def origins_table(trajectory: Trajectory) -> Table:
         view = "inside" if "inside" in set(rows["view"]) else "outside"
         beside = _scenarios(rows, "outside") if view == "inside" else [""] * len(SCENARIOS)
         left = rows.loc[(rows["target"] == "fine_left") & (rows["horizon_months"] == 60)]
-        low, middle, high = left.set_index("quantity").loc[["q05", "q50", "q95"], "value"] * 1e-6
+        low, middle, high = left.set_index("statistic").loc[["q05", "q50", "q95"], "value"] * 1e-6
         fresh = "" if origin == first else str(focal.get(origin, 0))
         amounts = f"{middle:,.0f} [{low:,.0f}, {high:,.0f}]"
         table.add_row(str(origin), view, *_scenarios(rows, view), *beside, amounts, fresh)

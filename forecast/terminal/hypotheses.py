@@ -52,7 +52,7 @@ def _moved(row: pd.Series, digits: int, scale: float = 1.0) -> str:
 def _scenarios_changed(table: pd.DataFrame) -> Table:
     screen = table_of("Scenarios, before -> after", "view", *SCENARIOS)
     for view in ("inside", "outside", "resolved_60m"):
-        rows = table.loc[(table["view"] == view) & table["what"].isin(SCENARIOS)].set_index("what")
+        rows = table.loc[(table["view"] == view) & table["target"].isin(SCENARIOS)].set_index("target")
         if len(rows):
             screen.add_row(view, *(_moved(rows.loc[name], 3) for name in SCENARIOS))
     return screen
@@ -60,9 +60,9 @@ def _scenarios_changed(table: pd.DataFrame) -> Table:
 
 def _targets_changed(table: pd.DataFrame) -> Table:
     screen = table_of("Targets, before -> after", "target", "unit", *(f"{h} months" for h in HORIZONS))
-    rows = table.loc[table["statistic"].isin(["probability", "mean"]) & ~table["what"].isin(SCENARIOS)]
-    for name in dict.fromkeys(rows["what"]):
-        own = rows.loc[rows["what"] == name].set_index("horizon")
+    rows = table.loc[table["statistic"].isin(["probability", "mean"]) & ~table["target"].isin(SCENARIOS)]
+    for name in dict.fromkeys(rows["target"]):
+        own = rows.loc[rows["target"] == name].set_index("horizon_months")
         unit = str(own["unit"].iloc[0])
         if unit == "probability" or name in MAIN:
             money = "EUR" in unit
@@ -115,8 +115,8 @@ def stress_lines(result: Stress) -> list[Any]:
     screen = table_of(head, "events", result.scenario, "all of it within the window", "against silence", "weights")
     for _, row in result.table.iterrows():
         odds = np.exp(row["log_density"])
-        chance = f"{row['set_probability']:.2g} ± {row['set_mcse']:.1g}"
-        chance = chance if row["set_probability"] > 0 else "not once in the simulation"
+        chance = f"{row['comes']:.2g} ± {row['comes_mcse']:.1g}"
+        chance = chance if row["comes"] > 0 else "not once in the simulation"
         trust = f"k-hat {row['k_hat']:.2f}, {row['ess']:.0f} draws" + ("" if row["certified"] else ": fail")
         per = f"{odds:.2g} per month" + ("" if row["size"] == 1 else f"^{row['size']}")
         screen.add_row(
