@@ -16,7 +16,7 @@ import pandas as pd
 
 from forecast.courses import CELLS, FAMILY_INDEX, Course, age_at, course, cut, months_in
 from forecast.files import InputError, Problem
-from forecast.record import Record, public_ids
+from forecast.record import Record, public_ids, put_right
 from forecast.specification import Specification
 from forecast.vocabulary import AUTHORITY_CLASSES, DAYS_PER_MONTH, FAMILIES
 
@@ -100,7 +100,7 @@ def build_exposure(
     as_of = specification.as_of
     known = record.as_of(origin).in_force()
     inside = origin >= as_of
-    before = record.as_of(as_of).in_force() if inside else known
+    before = put_right(record.as_of(origin), as_of).as_of(as_of).in_force() if inside else known
     table = _ordered(known.proceedings, specification.matter, origin)
     courses = {case: course(known, case, origin) for case in table["case_id"]}
     history = {case: course(before, case, as_of) for case in before.proceedings["case_id"]} if inside else courses

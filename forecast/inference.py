@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecast.conjugate import draw_conjugate
 from forecast.exposure import Exposure, build_exposure
-from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_users
+from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_scopes, new_users
 from forecast.observations import Observations, observe
 from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
 from forecast.record import Record
@@ -107,7 +107,8 @@ class Draws:
         spec, observations = self.evidence.specification, self.evidence.observations
         fines = new_fines(self.flat, self.evidence.constants, spec.fines.reading, observations)
         users = new_users(self.flat, self.effects, observations)
-        return matter_likelihood(self.effects, self.evidence.exposure, fines + users)
+        scopes = new_scopes(self.evidence.constants, observations)
+        return matter_likelihood(self.effects, self.evidence.exposure, fines + users + scopes)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,11 @@ def new_fines(flat: Draws, fixed: Constants, reading: str, observations: Observa
     return density.sum(axis=1) + beyond
 
 
+def new_scopes(fixed: Constants, observations: Observations) -> np.ndarray:
+    """Return the log probability of the scopes of the focal matter's new orders, by scenario."""
+    return fixed.log_scope[observations.new_order_scopes].sum(axis=0)
+
+
 def new_users(flat: Draws, effect: Draws, observations: Observations) -> np.ndarray:
     """Return the log density of the focal series' new user counts, shape draw, scenario."""
     users = observations.users[observations.users[:, 5] > 0]

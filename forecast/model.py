@@ -72,9 +72,10 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
     return matter_log_likelihood, version
 
 
-TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "openings": 4}
+TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "new_orders": 3, "openings": 4}
 """Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log
-figure, sd. ``new_fines``: EUR, ceiling. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
+figure, sd. ``new_fines``: EUR, ceiling. ``new_orders``: log probability of the scope by scenario. ``openings``: counts
+(usual, raised), months (usual, raised) per provider."""
 
 
 def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:
@@ -89,6 +90,7 @@ def model_data(fixed: Constants, exposure: Exposure, observations: Observations)
         "users": o.users,
         "turnover": np.column_stack([o.turnover, o.turnover_sd]),
         "new_fines": np.column_stack([o.new_fine_amount, o.new_fine_ceiling]),
+        "new_orders": fixed.log_scope[o.new_order_scopes],
         "openings": np.column_stack([o.opening_count, o.opening_months]),
     }
     lengths = [len(tables[name]) for name in TABLES]
@@ -129,6 +131,7 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
 
         # Matters: events, silence and closings, whichever scenario they belong to; the focal one with its news.
         other = _new_fines(spec, fixed, raw, data["new_fines"]) + pt.sum(is_news * users, axis=0)
+        other += pt.stack([pt.sum(column) for column in data["new_orders"]])
         inputs = [*(e[k] for k in KERNEL_EFFECTS), other, matters_data]
         pm.Potential("matters", MatterLogLikelihood()(*inputs)[0])
 

@@ -17,7 +17,7 @@ from scipy.special import logit, ndtri
 from forecast.opening_counts import openings_of
 from forecast.record import Record, public_ids
 from forecast.specification import Specification
-from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, family_of
+from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, OPERATIONAL_SCOPES, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
@@ -35,7 +35,8 @@ class Observations:
     and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
     by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
     after the origin (-1: it is no longer designated). ``new_fine_*``: amounts and ceilings (share of
-    turnover) of focal fines after ``as_of``; ``resolved_*``: what the resolution rule
+    turnover) of focal fines after ``as_of``; ``new_order_scopes``: index into ``SCOPES`` of each focal order since then
+    whose scope is known; ``resolved_*``: what the resolution rule
     has seen so far, dated after ``as_of`` and within its months;
     ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
@@ -60,6 +61,7 @@ class Observations:
     opening_raised_left: np.ndarray
     new_fine_amount: np.ndarray
     new_fine_ceiling: np.ndarray
+    new_order_scopes: np.ndarray
     resolved_families: tuple[str, ...]
     resolved_order_scopes: tuple[str, ...]
     resolved_fine_total: float
@@ -77,6 +79,7 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
     coordinates = wider or known
     instruments = tuple(sorted({instrument(i) for i in coordinates.fines["instrument"]}))
     services = tuple(sorted(set(_series(coordinates, specification)["service"])))
+    before = public_ids(record, specification.as_of)
     return Observations(
         instruments=instruments,
         services=services,
@@ -86,7 +89,8 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
         **_users(known, specification, services),
         **_turnover(known, specification),
         **openings_of(known, specification, origin),
-        **_new_fines(known, specification, focal_cases, public_ids(record, specification.as_of)),
+        **_new_fines(known, specification, focal_cases, before),
+        new_order_scopes=_new_order_scopes(known, focal_cases, before),
         **_resolved(known, specification, focal_cases),
         unappealed_fines=_unappealed(known, focal_cases, origin),
     )
@@ -233,6 +237,16 @@ def _new_fines(
         "new_fine_amount": events["amount_eur"].to_numpy(float),
         "new_fine_ceiling": np.array(caps, dtype=float),
     }
+
+
+def _new_order_scopes(known: Record, focal_cases: set[str], before: frozenset[str]) -> np.ndarray:
+    events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
+    orders = [
+        OPERATIONAL_SCOPES.index(scope)
+        for kind, scope in zip(events["type"], events["scope"], strict=True)
+        if family_of(kind, scope) == "order" and scope in OPERATIONAL_SCOPES
+    ]
+    return np.array(orders, dtype=np.int64)
 
 
 def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[float, ...]:

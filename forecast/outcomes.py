@@ -16,7 +16,6 @@ from scipy.special import expit
 from forecast.elicitation import logitnormal_from_range, lognormal_from_range
 from forecast.inference import Draws
 from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
-from forecast.observations import accrual
 from forecast.openings import designated_index, opening_rates, other_openings
 from forecast.paths import NOTHING, Hazards, Intervention, Paths, Start, simulate_paths
 from forecast.penalties import appeals, fine_amounts, first_appeal
@@ -263,34 +262,6 @@ def resolve(future: Future) -> np.ndarray:
     answer = np.where(severe, 2, np.where(serious, 1, np.where(decisive, 0, _PENDING)))
     answer[:, -1] = np.where(answer[:, -1] == _PENDING, 0, answer[:, -1])
     return answer
-
-
-def cost(future: Future) -> dict[str, np.ndarray]:
-    """Return impacts and cost at each horizon, shape draw, horizon; empty where the prior file states no impacts.
-
-    ``accrual(t) = 1 - 2^(-t / half_life)`` since ``as_of``; spending and lost revenue are summed from the origin on.
-    """
-    spec, fixed, flat = future.draws.evidence.specification, future.draws.evidence.constants, future.draws.flat
-    if spec.impacts is None or future.view == "outside":
-        return {}
-    half, elapsed = spec.impacts.half_life.value, future.draws.evidence.exposure.elapsed
-    horizons = np.array(HORIZONS, dtype=float)
-    score = flat["impact_score"] @ fixed.impact_cholesky.T
-    at = fixed.impact_loc[:, future.scenario].T + fixed.impact_sd[:, future.scenario].T * score
-    full = np.stack([expit(at[:, 0]), expit(at[:, 1]), np.exp(at[:, 2])], axis=1) * future.impact_factors
-    attrition, decline, spending = np.minimum(full[:, :1], 1), np.minimum(full[:, 1:2], 1), full[:, 2:]
-    felt, before = accrual(elapsed + horizons, half), accrual(elapsed, half)
-    decay = half / np.log(2)
-    years = (horizons - decay * 2 ** (-elapsed / half) * (1 - 2 ** (-horizons / half))) / 12
-    noise = np.exp(spec.impacts.volatility.value * future.brownian - spec.impacts.volatility.value**2 * horizons / 24)
-    left = fine_left(future)
-    lost = attrition * future.advertising[:, None] * years
-    return {
-        "valuation_change": (1 - decline * felt) / (1 - decline * before) * noise - 1,
-        "user_attrition": attrition * felt,
-        "moderation_spending": spending * felt,
-        "total_cost": left + spending * years + lost,
-    }
 
 
 def fine_left(future: Future) -> np.ndarray:

@@ -40,7 +40,15 @@ from forecast.exposure import Exposure
 from forecast.observations import Observations
 from forecast.quantities import IMPACTS, LOADED_FAMILIES, Range
 from forecast.specification import Specification
-from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, LOADING_SIGNS, PHASES, SCENARIOS, STAGES
+from forecast.vocabulary import (
+    AUTHORITY_CLASSES,
+    FAMILIES,
+    LOADING_SIGNS,
+    OPERATIONAL_SCOPES,
+    PHASES,
+    SCENARIOS,
+    STAGES,
+)
 
 SCALES = ("phase", "stage", "authority", "pace")
 
@@ -138,6 +146,8 @@ class Constants:
     impact_loc: np.ndarray
     impact_sd: np.ndarray
     impact_cholesky: np.ndarray
+    log_scope: np.ndarray
+    """Log probability of each operational scope of an order, given the scenario: scope, scenario."""
 
     @property
     def log_pi(self) -> np.ndarray:
@@ -168,6 +178,7 @@ def constants(spec: Specification, exposure: Exposure) -> Constants:
         impact_loc=impact[..., 0],
         impact_sd=impact[..., 1],
         impact_cholesky=np.linalg.cholesky(correlation),
+        log_scope=_log_scopes(spec),
     )
 
 
@@ -182,6 +193,12 @@ def _impacts(spec: Specification) -> tuple[np.ndarray, np.ndarray]:
     ]
     shared = spec.impacts.shared.value
     return np.array(table), shared + (1 - shared) * np.eye(len(IMPACTS))
+
+
+def _log_scopes(spec: Specification) -> np.ndarray:
+    """``log P(scope | order, s)``; a scope that the prior file leaves no room for gets one in a million million."""
+    stated = np.array([[getattr(spec.orders, name)[s].value for s in SCENARIOS] for name in OPERATIONAL_SCOPES[1:]])
+    return np.log(np.maximum(np.vstack([1 - stated.sum(axis=0), stated]), 1e-12))
 
 
 def effects(raw: Mapping[str, Any], fixed: Constants, xp: ModuleType = np) -> dict[str, Any]:

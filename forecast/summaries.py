@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from forecast.impacts import cost
 from forecast.inference import Draws, Posterior, labels_of
 from forecast.outcomes import (
     RESOLUTIONS,
     Future,
-    cost,
     fine_left,
     focal_hazards,
     focal_start,

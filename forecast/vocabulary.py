@@ -58,6 +58,9 @@ LOADING_SIGNS = {
 SCOPES = ("specific", "extensive", "filtering", "person")
 """Scopes of an order. An order of scope ``person`` (bail, supervision) is no operational order."""
 
+OPERATIONAL_SCOPES = SCOPES[:3]
+"""Scopes of operational orders, in order of severity."""
+
 PHASE_STARTS = (0.0, 6.0, 24.0)
 PHASES = ("0-6", "6-24", "24+")
 """Months since ``opened_on``."""

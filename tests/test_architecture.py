@@ -22,7 +22,7 @@ FLOORS = [
     {"inference"},
     {"penalties", "openings"},
     {"outcomes"},
-    {"replication", "watchlist"},
+    {"replication", "watchlist", "impacts"},
     {"trees", "summaries"},
     {"prior_check"},
     {"forecasting"},

@@ -21,7 +21,7 @@ from forecast.files import InputError
 from forecast.inference import gather, prior_draws
 from forecast.outcomes import inside_weights
 from forecast.record import load_record
-from forecast.vocabulary import SCENARIOS
+from forecast.vocabulary import FAMILIES, SCENARIOS
 
 SINCE, UNTIL = date(2026, 2, 3), date(2026, 4, 20)
 NEWS = [
@@ -77,7 +77,7 @@ def test_a_subset_is_worth_what_the_whole_record_says(game, growth, pool, subset
     absent = [n for i, n in enumerate(growth.newcomers) if i not in subset]
     record = growth.without(absent, growth.public(UNTIL))
     draws = pool.draws(gather(game.specification, record, UNTIL, wider=growth.new))
-    assert game._log_density(frozenset(subset)) == pytest.approx(log_density(draws), rel=1e-10)
+    assert game.log_density(frozenset(subset)) == pytest.approx(log_density(draws), rel=1e-10)
     weight = softmax(log_density(draws) - log_density(pool.draws(gather(game.specification, growth.new, UNTIL))))
     assert game.value(frozenset(subset))[0, :3] == pytest.approx(weight @ inside_weights(draws), rel=1e-8)
     assert game.effective(frozenset(subset)) == pytest.approx(effective(weight), rel=1e-6)
@@ -167,7 +167,7 @@ def test_ends_are_the_reported_numbers(month):
 def test_the_error_bar_is_small_and_the_findings_are_the_news(month):
     _, _, found = month
     assert not found.checks["failures"]
-    assert found.checks["largest_error"] < found.checks["error_limit"] < 5
+    assert found.checks["largest_error"] < found.checks["error_limit"] < 7
     bars = found.of("view", "crackdown", statistic="probability").set_index("bar")["order_free"]
     assert bars["2026-03-03 ec-dsa-x-grok-2026 preliminary_findings"] > 0.03
     assert bars["2026-03-30 fr-crim-x-2025 charged"] > 0.03
@@ -215,6 +215,43 @@ def test_corrections_have_a_bar_of_their_own(packaged):
     assert "event" not in kinds.index
     assert kinds["corrections"] != 0
     assert not found.events.shape[0]
+    assert not found.checks["failures"]  # the way ends where the later forecast stands, to a millionth of a nat
+
+
+def test_a_correction_of_a_correction_is_no_news_and_puts_history_right(packaged):
+    old = packaged.record.events.set_index("event_id")
+    name = old.index[(old["case_id"] == "fr-crim-x-2025") & (old["type"] == "search")][0]
+    chain = [
+        event("fr-crim-x-2025", "2026-02-02", "search", published="2026-02-20", event_id="c1", supersedes=name),
+        event(
+            "fr-crim-x-2025", "2026-02-01", "executive_charged", published="2026-02-24", event_id="c2", supersedes="c1"
+        ),
+    ]
+    record = forecast.append(packaged.record, {"events": pd.DataFrame(chain)})
+    evidence = gather(packaged.specification, record, date(2026, 3, 2))
+    assert not len(evidence.exposure.news_row)
+    families = {
+        FAMILIES[f] for f in evidence.exposure.event_family[evidence.exposure.event_row < evidence.exposure.n_focal]
+    }
+    assert "executive" in families
+    growth = Growth(packaged.record, record.as_of("2026-03-02"), SINCE)
+    assert not growth.newcomers
+    then = growth.without((), growth.public(SINCE)).as_of(SINCE).in_force().events
+    assert set(then.loc[then["event_id"].isin([name, "c1", "c2"]), "event_id"]) == {"c2"}
+
+
+def test_events_that_matter_only_together_are_simulated_together(packaged):
+    """A fine, then two appeals against it: each appeal matters only once the fine is there."""
+    case = "ec-dsa-x-grok-2026"
+    news = [event(case, "2026-05-10", "fine", amount_eur=5e7), event(case, "2026-05-20", "appeal_filed")]
+    news += [event(case, "2026-05-25", "appeal_filed")]
+    record = with_rows(replace(packaged.record, as_of_date=None), events=news).as_of("2026-05-30")
+    growth = Growth(packaged.record, record, SINCE)
+    evidence = gather(packaged.specification, record, date(2026, 5, 30))
+    flat = dict(prior_draws(evidence, 100, 1).flat)
+    pool = Pool(flat, Bridge(np.zeros((1, 100)), np.array([100])), record, ("event:appeal",), 3)
+    game = Game(packaged.specification, growth, pool, date(2026, 5, 30), date(2026, 5, 30), growth.newcomers)
+    assert game._watched == [0, 1, 2]
 
 
 def test_other_priors_have_a_bar_of_their_own(packaged, month):

@@ -16,8 +16,9 @@ from forecast.files import InputError
 from forecast.hypotheses import whatifs as hypotheses
 from forecast.hypotheses.suppositions import intervention, read_suppositions
 from forecast.hypotheses.whatifs import SUPPOSED, held, spoken_of, supposed_evidence, whatif
+from forecast.impacts import cost
 from forecast.inference import Draws, gather, prior_draws
-from forecast.outcomes import cost, focal_hazards, focal_start, imagine
+from forecast.outcomes import focal_hazards, focal_start, imagine
 from forecast.paths import Intervention, simulate_paths
 from forecast.quantities import IMPACTS
 from forecast.terminal.hypotheses import whatif_screen
@@ -346,3 +347,32 @@ def test_the_command_writes_one_file_touches_no_folder_and_needs_no_sampler(pack
 def test_a_table_over_a_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
         hypotheses.write_table(tmp_path, pd.DataFrame(), {})
+
+
+def test_the_scope_of_an_order_is_evidence_by_bayes(packaged):
+    """Given the order, its scope speaks by the prior file's own probabilities, and by nothing else."""
+    day, order = "2026-06-15 ec-dsa-x-grok-2026 compliance_order", packaged.specification.orders
+    chances = {}
+    for scope in ("specific", "extensive", "filtering"):
+        after = whatif(packaged, [f"{day}:{scope}"], refit=False).after["scenarios"].query("view == 'inside'")
+        chances[scope] = after["probability"].to_numpy()
+    stated = {name: np.array([getattr(order, name)[s].value for s in SCENARIOS]) for name in ("extensive", "filtering")}
+    stated["specific"] = 1 - stated["extensive"] - stated["filtering"]
+    for scope in ("extensive", "filtering"):
+        expected = chances["specific"] * stated[scope] / stated["specific"]
+        assert chances[scope] == pytest.approx(expected / expected.sum(), abs=0.03)
+    assert chances["filtering"][2] > 0.8
+    assert chances["specific"][2] < 0.3
+
+
+def test_a_lever_leaves_what_was_lost(packaged, old):
+    """Eighteen months on, half the attrition from now on: what accrued before stays, what follows is halved."""
+    x = replace(old.evidence.exposure, origin=date(2027, 8, 3))
+    draws = Draws(replace(old.evidence, exposure=x), old.draws.flat)
+    future = imagine(draws, np.full(x.n_focal, 0.06), np.full(x.n_focal, -1), np.random.default_rng(1))
+    plain = cost(future)["user_attrition"]
+    halved = cost(replace(future, impact_factors=np.array([0.5, 1.0, 1.0])))["user_attrition"]
+    half_life = packaged.specification.impacts.half_life.value
+    before, after = (1 - 2 ** (-(x.elapsed + t) / half_life) for t in (0, 6))
+    assert halved[:, 0] / plain[:, 0] == pytest.approx((before + 0.5 * (after - before)) / after)
+    assert (halved[:, 0] > plain[:, 0] * before / after - 1e-12).all()

@@ -75,6 +75,19 @@ def fine_densities(spec, o: Observations, turnover: float) -> list[float]:
     return total
 
 
+def scope_densities(spec, record, as_of) -> np.ndarray:
+    """Return the log probability of the scopes of new focal orders by scenario, from the events themselves."""
+    total = np.zeros(3)
+    cases = set(record.proceedings.loc[record.proceedings["matter_id"] == spec.matter, "case_id"])
+    for e in record.events.itertuples():
+        if e.case_id in cases and e.published_on.date() > as_of and e.type == "compliance_order":
+            for s, name in enumerate(("limited", "significant", "crackdown")):
+                extensive, filtering = spec.orders.extensive[name].value, spec.orders.filtering[name].value
+                chances = {"extensive": extensive, "filtering": filtering, "specific": 1 - extensive - filtering}
+                total[s] += np.log(chances[e.scope])
+    return total
+
+
 def user_densities(spec, o: Observations, raw) -> tuple[float, list[float]]:
     """Return the log density of all but the focal news, and that of the focal news by scenario."""
     noise, drift = (
@@ -134,7 +147,11 @@ def test_log_probability(x_world, origin, i):
     share = o.new_fine_amount / (o.new_fine_ceiling * turnover)
     assert np.all(share < 1)
     old_users, new_users = user_densities(spec, o, raw)
-    other = np.array(fine_densities(spec, o, turnover)) + new_users
+    other = (
+        np.array(fine_densities(spec, o, turnover))
+        + new_users
+        + (scope_densities(spec, with_news(), x.as_of) if origin == LATER else 0.0)
+    )
     draws = {k: v[None] for k, v in effects(raw, constants(spec, x)).items()}
     log_pi = np.log([0.40, 0.45, 0.15])
     instruments = np.exp(raw["log_instrument_scale"]) * raw["instrument_score"]

@@ -1,10 +1,10 @@
 """Which event moved a forecast by how much: the way from one forecast to a later one, in bars that sum to the whole.
 
 Every step of the way (``steps``) is valued on one set of draws with common random numbers (``game``, ``bridge``). *The
-clock*: the same knowledge, horizons that end later. *Silence*: no new event by the later origin. *Figures*: users,
-turnover, rulings, closings without an event. *Events* share what they move together as Shapley values (``shapley``),
-exactly up to ten of them; beside it stands what each added in order of arrival. The last bar, *error*, is what the
-reported numbers differ from the valued ones by Monte Carlo error at both ends.
+clock*: later horizons, as if everything stood where it stood. *Silence*: no new event by the later origin. *Figures*:
+users, turnover, rulings, closings without an event. *Events* share what they move together as Shapley values
+(``shapley``), exactly up to ten of them; beside it stands what each added in order of arrival. The last bar, *error*,
+is what the reported numbers differ from the valued ones by Monte Carlo error at both ends.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from scipy.stats import t as student
 
-from forecast.attribution.bridge import Bridge
+from forecast.attribution.bridge import BLOCKS, Bridge
 from forecast.attribution.game import Game, Pool, log_density
 from forecast.attribution.shapley import MOST_EXACT
 from forecast.attribution.steps import Bar, Way, origin_of, reported
@@ -32,10 +33,13 @@ MOST_FITS = 3
 """Fits that may be added where the draws of the two forecasts do not reach what lies between them."""
 
 LEAST_OVERLAP = 0.03
-"""Below it draws of different fits hardly connect (Klimovich et al. 2015, doi:10.1007/s10822-015-9840-9)."""
+"""Below it draws of different fits hardly connect; a limit of our own."""
 
 LEAST_OF_SUBSETS = 100
 """Fewest effective draws of any subset of new events: enough for an error of its own by leaving out blocks."""
+
+EXACT = 1e-6
+"""Nats by which the ends of the way may differ from the densities of the two forecasts."""
 
 FEW_DRAWS = 2400
 """Draws of each fit that are used where thousands of subsets are to be valued; all of them otherwise."""
@@ -96,7 +100,7 @@ class Explanation:
     def merged(self, bars: pd.DataFrame, most: int) -> pd.DataFrame:
         """Return the bars of one quantity, all but the leading events summed into one, where the last of them stood.
 
-        Its errors are those of a sum of independent parts.
+        Its errors are the sums of theirs: the most that they can be, for all bars share their draws.
         """
         other = (bars["kind"] == "event") & ~bars["bar"].isin(self.leading(most))
         if other.sum() < 2:
@@ -104,7 +108,7 @@ class Explanation:
         rest = bars.loc[other].iloc[-1:].copy()
         for column in ("order_free", "arrival"):
             rest[column] = bars.loc[other, column].sum()
-            rest[f"{column}_se"] = np.sqrt((bars.loc[other, f"{column}_se"] ** 2).sum())
+            rest[f"{column}_se"] = bars.loc[other, f"{column}_se"].sum()
         rest["bar"] = f"{other.sum()} other events"
         return pd.concat([bars.loc[~other], rest]).sort_index().reset_index(drop=True)
 
@@ -125,8 +129,9 @@ def explain(before: Forecast, after: Forecast, *, tell: Callable[[str], None] = 
         way = Way(before, after, growth, _pool([f.thinned(most) for f in fits], before, after))
         checks, last = _checks(way, MIN_ESS), len(fits) == 2 + MOST_FITS
         if last or not checks["failures"]:
-            bars = way.bars(tell)
+            bars, reached = way.bars(tell), checks["failures"]
             checks = _checks(way, LEAST_OF_SUBSETS)
+            checks["failures"] = list(dict.fromkeys([*reached, *checks["failures"]]))
             if last or not checks["failures"]:
                 return _explanation(way, bars, checks)
         tell(f"Fitting between the two ({'; '.join(checks['failures'])})")
@@ -145,6 +150,8 @@ def _require_comparable(before: Forecast, after: Forecast) -> None:
         for name, spec in (("first forecast", one), ("second forecast", two))
         if spec.pooling.value < 1
     ]
+    if one.as_of <= origin_of(before) < two.as_of <= origin_of(after):
+        problems.append(Problem("as_of", "the first forecast knows its brief already, and the second's is a later one"))
     lost = set(before.record.events["event_id"]) - set(after.record.events["event_id"])
     problems += [Problem("record", f"event {name!r} of the first is missing from the second") for name in sorted(lost)]
     if problems:
@@ -201,12 +208,15 @@ def _checks(way: Way, least_ess: int) -> dict[str, Any]:
     """Return how far what was valued can be trusted; ``failures`` in words, empty when it can.
 
     The error bar is compared, over all quantities with nearly normal errors, with the limit that all of them together
-    exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935).
+    exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935), in
+    Student's t with as many degrees of freedom as an error from blocks has. Both ends of the way must have the very
+    density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it.
     """
     last = way.error_bar
     counted = smooth(way.labels, last.sampling) & np.isfinite(last.free[0])
-    limit = float(norm.isf(-np.expm1(np.log1p(-2 * norm.sf(3.0)) / counted.sum()) / 2))
-    worst = float(np.abs(last.free[0][counted] / last.sampling[counted]).max())
+    alone = -np.expm1(np.log1p(-2 * norm.sf(3.0)) / max(counted.sum(), 1)) / 2
+    limit = float(student.isf(alone, BLOCKS - 1))
+    worst = float(np.abs(last.free[0][counted] / last.sampling[counted]).max(initial=0.0))
     least = min(map(_least, way.games))
     overlap = way.pool.bridge.overlap
     failures = []
@@ -216,6 +226,8 @@ def _checks(way: Way, least_ess: int) -> dict[str, Any]:
         failures.append(f"overlap of the fits {overlap:.3f}, at least {LEAST_OVERLAP:g} expected")
     if not worst <= limit:
         failures.append(f"an error bar of {worst:.1f} standard errors, at most {limit:.1f} expected")
+    if not way.miss <= EXACT:
+        failures.append(f"a way that ends {way.miss:.2g} nats off the two forecasts, 0 expected")
     told = {"fits": len(way.pool.bridge.counts), "overlap": overlap, "least_effective_draws": least}
     return {**told, "largest_error": worst, "error_limit": limit, "failures": failures}
 

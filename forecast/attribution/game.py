@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -47,6 +47,14 @@ class Pool:
     targets: tuple[str, ...]
     seed: int
 
+    def worth(self, weights: np.ndarray) -> float:
+        """Return how many equally weighted draws weights are worth; copies of one draw are one."""
+        return effective(np.bincount(self._original, weights))
+
+    @cached_property
+    def _original(self) -> np.ndarray:
+        return np.unique(self.flat["log_turnover"], return_inverse=True)[1]
+
     def draws(self, evidence: Evidence) -> Draws:
         """Return the draws in the light of some evidence; conjugate parts are drawn from it, always the same way."""
         n, rng = len(self.bridge.block), np.random.default_rng([self.seed, 7])
@@ -69,7 +77,7 @@ class Game:
     """The value of every subset of ``players``, seen from ``origin``, with figures as they were public by ``figures``.
 
     All other newcomers of the growth are absent, except ``present`` ones. ``moved``: months by which the clock is put
-    forward without anybody looking: what was seen stays what it was at ``origin``.
+    forward as if everything stood where it stood: what was seen stays what it was at ``origin``.
     """
 
     def __init__(
@@ -122,12 +130,13 @@ class Game:
 
     def _valued(self, subset: frozenset[int]) -> tuple[np.ndarray, float]:
         if subset not in self._values:
-            weights = self.pool.bridge.weights(self._log_density(subset))
+            weights = self.pool.bridge.weights(self.log_density(subset))
             chances, _, future = self._course(subset & frozenset(self._own))
-            self._values[subset] = value(chances, future, weights), effective(weights[0])
+            self._values[subset] = value(chances, future, weights), self.pool.worth(weights[0])
         return self._values[subset]
 
-    def _log_density(self, subset: frozenset[int]) -> np.ndarray:
+    def log_density(self, subset: frozenset[int]) -> np.ndarray:
+        """Return ``log p(theta) + log p(data | theta)`` of each draw, had only ``subset`` come, up to a constant."""
         total = self._rest + self._other(subset & frozenset(self._watched))
         total = total + self._course(subset & frozenset(self._own))[1]
         for matter in self._touched - {self._focal}:
@@ -136,11 +145,14 @@ class Game:
         return total
 
     def _is_observed(self, player: int) -> bool:
-        """Whether the observations beside the matters change with a player: openings, sizes, appeals, closings."""
+        """Whether the observations beside the matters change with a player: openings, sizes, appeals, closings.
+
+        Alone, beside all others, beside those of its own proceeding, and beside each of these.
+        """
         everyone = frozenset(range(len(self.players)))
-        with_it = [self._observed(everyone), self._observed(frozenset({player}))]
-        without = [self._observed(everyone - {player}), self._observed(frozenset())]
-        return any(not _same(one, other) for one, other in zip(with_it, without, strict=True))
+        own = frozenset(i for i in everyone - {player} if self.players[i].case == self.players[player].case)
+        beside = {frozenset(), everyone - {player}, own, *(frozenset({other}) for other in own)}
+        return any(not _same(self._observed(s), self._observed(s | {player})) for s in beside)
 
     def _observed(self, subset: frozenset[int]) -> Observations:
         if subset not in self._seen:

@@ -92,6 +92,7 @@ class Way:
         self._contests.append((len(self._steps), stage, game))
         for count in range(1, len(stage.players) + 1):
             self._at = game.value(frozenset(range(count)))
+        self._last = game.log_density(frozenset(range(len(stage.players))))
 
     def _step(self, kind: str, name: str, game: Game) -> None:
         reached = self._value(game)
@@ -101,6 +102,12 @@ class Way:
     def _value(self, game: Game) -> np.ndarray:
         self.games.append(game)
         return game.value(frozenset())
+
+    @property
+    def miss(self) -> float:
+        """How far the ends of the way are from the densities of the two forecasts, up to a constant, in nats."""
+        first, last = self.pool.bridge.log_density[:2]
+        return float(max(np.ptp(self.games[0].log_density(frozenset()) - first), np.ptp(self._last - last)))
 
     def bars(self, tell: Callable[[str], None]) -> list[Bar]:
         """Return every bar in the order of the way, the error's last: this values the subsets of new events."""

@@ -72,12 +72,10 @@ class Growth:
     def _is_new(self) -> pd.Series:
         """Events that move a forecast: not known before, no correction of a known one, no past of a new case."""
         events, known = self.new.events, set(self.old.events["event_id"])
-        fresh = events.loc[~events["event_id"].isin(known)]
-        corrected = set(fresh.loc[_corrects(fresh, known), "event_id"])
         past = ~events["case_id"].isin(self.old.proceedings["case_id"]) & (
             events["published_on"] <= pd.Timestamp(self.since)
         )
-        return ~events["event_id"].isin(known | corrected) & ~past
+        return ~events["event_id"].isin(known | self._corrections) & ~past
 
     def public(self, figures: date) -> Record:
         """Return the new record with its tables of figures as they were public by ``figures``."""
@@ -93,7 +91,7 @@ class Growth:
             as_of_date=self.new.as_of_date,
             proceedings=self._reopened(gone, public),
             events=events.loc[~events["event_id"].isin(gone)].reset_index(drop=True),
-            fines=fines.loc[~fines["event_id"].isin(gone)].reset_index(drop=True),
+            fines=_unlinked(fines, gone, set(self.old.fines["decision_id"])),
         )
 
     def _reopened(self, gone: set[str], public: Record) -> pd.DataFrame:
@@ -113,10 +111,17 @@ class Growth:
 
     @cached_property
     def _backdated(self) -> pd.DataFrame:
-        """The new events; corrections of known ones are public since those were."""
-        known = self.old.events.set_index("event_id")["published_on"]
-        days = self.new.events["supersedes"].map(known)
-        return self.new.events.assign(published_on=self.new.events["published_on"].mask(days.notna(), days))
+        """The new events; corrections of known ones, and corrections of these, are public since ``since``."""
+        events, since = self.new.events, pd.Timestamp(self.since)
+        late = events["event_id"].isin(self._corrections) & (events["published_on"] > since)
+        return events.assign(published_on=events["published_on"].mask(late, since))
+
+    @cached_property
+    def _corrections(self) -> set[str]:
+        """New events that correct known ones, or corrections of these."""
+        known = set(self.old.events["event_id"])
+        fresh = self.new.events.loc[~self.new.events["event_id"].isin(known)]
+        return set(fresh.loc[_corrects(fresh, known), "event_id"])
 
 
 def of_matters(record: Record, matters: Collection[str]) -> Record:
@@ -124,6 +129,13 @@ def of_matters(record: Record, matters: Collection[str]) -> Record:
     cases = record.proceedings.loc[record.proceedings["matter_id"].isin(matters)].reset_index(drop=True)
     events = record.events.loc[record.events["case_id"].isin(cases["case_id"])].reset_index(drop=True)
     return replace(record, proceedings=cases, events=events)
+
+
+def _unlinked(fines: pd.DataFrame, gone: set[str], known: set[str]) -> pd.DataFrame:
+    """Return the fines without those of absent events; one that was known before its event loses the event alone."""
+    bare = fines["event_id"].isin(gone)
+    kept = fines.assign(event_id=fines["event_id"].mask(bare, "")).loc[~bare | fines["decision_id"].isin(known)]
+    return kept.reset_index(drop=True)
 
 
 def _line(name: str, corrects: dict[str, str]) -> list[str]:

@@ -22,7 +22,8 @@ VIEWS = ("view", "outside")
 QUANTILES = (0.05, 0.50, 0.95)
 STATISTICS = ("mean", *(f"q{round(100 * q):02d}" for q in QUANTILES))
 WIDTH = 0.02
-"""Half width, in probability, over which the slope of a quantile function is taken."""
+"""Least half width, in probability, over which the slope of a quantile function is taken; the standard error of the
+share of draws below the quantile where that is larger (Woodruff 1952, doi:10.1080/01621459.1952.10483443)."""
 
 
 def labels(outcomes: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:
@@ -99,22 +100,26 @@ def smooth(labels: pd.DataFrame, errors: np.ndarray) -> np.ndarray:
 def _moments(future: Ranked, weights: np.ndarray) -> np.ndarray:
     """Mean and quantiles of each column, as far as wanted, shape row, quantity."""
     values, defined = future.values, future.defined
-    mass = np.maximum(weights @ defined, 1e-300)
+    mass = weights @ defined
+    mass = np.where(mass > 0, mass, np.nan)
     found = [weights @ values / mass]
-    own = np.take_along_axis(weights[0][:, None] * defined / mass[0], future.order, axis=0)
+    own = np.take_along_axis(weights[0][:, None] * defined / np.nan_to_num(mass[0], nan=1.0), future.order, axis=0)
     upto = np.cumsum(own, axis=0) - own / 2
     ranked = np.take_along_axis(values, future.order, axis=0)
-    points = np.add.outer(QUANTILES, (0.0, -WIDTH, WIDTH)).ravel()
-    for at, low, high in _interpolated(points, upto, ranked, defined).reshape(len(QUANTILES), 3, -1):
+    for p, at in zip(QUANTILES, _interpolated(np.array(QUANTILES)[:, None], upto, ranked, defined), strict=True):
         share = weights @ (defined & (values <= at)) / mass
-        found.append(at - (share - share[0]) * (high - low) / (2 * WIDTH))
+        width = np.maximum(WIDTH, error(share))
+        low, high = np.clip(p - width, 0, 1), np.clip(p + width, 0, 1)
+        slope = np.subtract(*_interpolated(np.stack([high, low]), upto, ranked, defined)) / (high - low)
+        found.append(at - (share - share[0]) * slope)
     return np.stack(found, axis=2)[:, future.wanted]
 
 
 def _interpolated(points: np.ndarray, upto: np.ndarray, ranked: np.ndarray, defined: np.ndarray) -> np.ndarray:
     """Return quantiles, shape point, column; NaN where a column has fewer than two values; undefined ones rank last."""
     found = np.full((len(points), ranked.shape[1]), np.nan)
+    wanted = np.broadcast_to(points, found.shape)
     for column, n in enumerate(defined.sum(axis=0)):
         if n > 1:
-            found[:, column] = np.interp(points, upto[:n, column], ranked[:n, column])
+            found[:, column] = np.interp(wanted[:, column], upto[:n, column], ranked[:n, column])
     return found

@@ -97,10 +97,13 @@ def event_sets(known: Draws, silent: Evidence, record: Record, day: date, larges
     hazard = np.log(base[:, family, cell] * effect[:, row, family]).T[..., None]
     ordinary = hazard + e["loading"][:, family].T[..., None] * e["severity"]
     group = np.array([_group(x, FAMILIES[f]) for f in family])
+    if x.inside:  # an order of a set is a specific one, and its scope speaks too
+        ordinary = ordinary + np.where(family == FAMILIES.index("order"), 1.0, 0.0)[:, None, None] * fixed.log_scope[0]
     first = ordinary.copy()
     if (group >= 0).any():
         multiplier = first_hazards(e, x, base, effect)[1]
         first[group >= 0] = hazard[group >= 0] + np.log(np.moveaxis(multiplier[:, group[group >= 0]], 1, 0))
+        first[(group >= 0) & (family == FAMILIES.index("order"))] += fixed.log_scope[0]
     weight = fixed.log_pi if x.inside else e["log_weight"]
     before = logsumexp(log_joint(known, weight), axis=1, keepdims=True)
     counts = [_repeated(x, int(row[0]), int(family[0]), int(cell[0]), m) for m in range(largest + 1)]

@@ -41,6 +41,7 @@ from forecast.watchlist import focal_statute
 SUPPOSED = (
     "new_fine_amount",
     "new_fine_ceiling",
+    "new_order_scopes",
     "resolved_families",
     "resolved_order_scopes",
     "resolved_fine_total",

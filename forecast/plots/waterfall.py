@@ -49,13 +49,14 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     how = "in order of arrival" if arrival else "order-free: Shapley values"
     note = (
         f"Each bar starts where the one above ends; orange raises, blue lowers. Events {how}. Whiskers: ± one standard "
-        "error. Clock: the same knowledge with later horizons. Silence: no new event by the later date. Fines left: "
+        "error. Clock: later horizons, as if all stood still. Silence: no new event by the later date. Fines left: "
         "median at 60 months."
     )
     if one["view"] != two["view"]:
         note += " Up to the brief: the outside view; from it on: the inside view."
     if not told.all():
         note += f" Steps that moved none of the four are left out ({(~told).sum()})."
+    note += "".join(f" Not to be trusted: {failure}." for failure in explanation.checks.get("failures", ()))
     return finish(picture, "What moved the forecast", note, two)
 
 

@@ -100,8 +100,8 @@ def explanation_screen(explanation: Explanation, *, arrival: bool = False, most:
         table.add_row(str(name), *(f"{move:+,.1f} ± {se:,.1f}" if move or se else "" for move, se in cells))
     table.add_row(f"forecast of {two['origin']}", *(f"{p['after'].iloc[0] * k:,.1f}" for p, k in paired))
     lines = [
-        "Each column sums exactly. ± standard errors. The clock: the same knowledge, later horizons. Silence: no new "
-        "event. Figures: users, turnover, rulings. Fines left: median.",
+        "Each column sums exactly. ± standard errors. The clock: later horizons, as if everything stood where it "
+        "stood. Silence: no new event. Figures: users, turnover, rulings. Fines left: median.",
         f"Valued on the draws of {checks['fits']} fits (overlap {checks['overlap']:.2f}, at least "
         f"{checks['least_effective_draws']:.0f} effective draws a step); largest error bar "
         f"{checks['largest_error']:.1f} standard errors, limit {checks['error_limit']:.1f}.",
