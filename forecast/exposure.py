@@ -16,7 +16,8 @@ import pandas as pd
 
 from forecast.courses import CELLS, FAMILY_INDEX, Course, age_at, course, cut, months_in
 from forecast.files import InputError, Problem
-from forecast.record import Record, public_ids, put_right
+from forecast.news import public_ids, put_right
+from forecast.record import Record
 from forecast.specification import Specification
 from forecast.vocabulary import AUTHORITY_CLASSES, DAYS_PER_MONTH, FAMILIES
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit, ndtri
 
+from forecast.news import public_ids
 from forecast.opening_counts import openings_of
-from forecast.record import Record, public_ids
+from forecast.record import Record
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, OPERATIONAL_SCOPES, family_of
 

@@ -126,22 +126,6 @@ class Record:
         return replace(self, events=self.events[~superseded].reset_index(drop=True))
 
 
-def public_ids(record: Record, day: date) -> frozenset[str]:
-    """Return the ids of events public by the end of ``day``, and of all later corrections of these: no news either."""
-    events = record.events
-    public = set(events.loc[events["published_on"] <= pd.Timestamp(day), "event_id"])
-    while more := set(events.loc[events["supersedes"].isin(public), "event_id"]) - public:
-        public |= more
-    return frozenset(public)
-
-
-def put_right(record: Record, day: date) -> Record:
-    """Return the record with corrections of what was public by ``day`` public since then: history, put right."""
-    events, end = record.events, pd.Timestamp(day)
-    late = events["event_id"].isin(public_ids(record, day)) & (events["published_on"] > end)
-    return replace(record, events=events.assign(published_on=events["published_on"].mask(late, end)))
-
-
 def as_day(day: date | str) -> date:
     """Return the calendar day of a date, a datetime or a text YYYY-MM-DD; else raise `InputError`."""
     if isinstance(day, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day):

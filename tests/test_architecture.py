@@ -15,7 +15,7 @@ FLOORS = [
     {"quantities", "record_checks"},
     {"sections", "record"},
     {"specification", "courses", "paths", "additions", "leaks"},
-    {"opening_counts", "suppositions"},
+    {"opening_counts"},
     {"observations", "exposure"},
     {"parameters", "kernel", "conjugate", "passports"},
     {"likelihood", "model"},

@@ -47,12 +47,6 @@ class EventSets:
     stated: np.ndarray = field(repr=False)
     family: np.ndarray = field(repr=False)
 
-    def thinned(self, draws: int) -> EventSets:
-        """Return the same with about so many draws, evenly spaced."""
-        step = max(len(self.silent) // draws, 1)
-        parts = {name: getattr(self, name)[..., ::step, :] for name in ("silent", "ordinary", "first", "frailty")}
-        return replace(self, **parts)
-
     @property
     def silence(self) -> np.ndarray:
         """Probability of each scenario if nothing comes up to the day."""

@@ -33,8 +33,6 @@ from forecast.vocabulary import FAMILY_OF_TYPE, SCENARIOS
 LARGEST = 3
 SHOWN, TRIES = 5, 15
 """Sets that are reported, and sets that are confirmed at most to find them."""
-THINNED, MARGIN, SECOND_LOOK = 480, 0.03, 400
-"""Sets of three are searched with so many draws; the likeliest that come so near are looked at with all of them."""
 COLUMNS = ["size", "events", "probability", "mcse", "k_hat", "ess", "certified", "log_density"]
 COLUMNS += ["comes", "comes_mcse"]
 
@@ -126,11 +124,6 @@ def _tried(
 ) -> tuple[list[dict[str, Any]], list[tuple[float, float, list[Supposed]]]]:
     """Return the likeliest sets of one size that are confirmed over ``over``, or else those that come nearest."""
     sets = np.array(list(itertools.combinations(range(len(terms.candidates)), size)))
-    if size > 2:  # tens of thousands: a look at few draws first
-        few, density = terms.thinned(THINNED).evaluate(sets)
-        near, order = few[:, trial.target] > over - MARGIN, np.argsort(-density, kind="stable")
-        likely = order[near[order]][:SECOND_LOOK]
-        sets = sets[likely if len(likely) else np.argsort(-few[:, trial.target], kind="stable")[:SECOND_LOOK]]
     shares, density = terms.evaluate(sets)
     share, order = shares[:, trial.target], np.argsort(-density, kind="stable")
 

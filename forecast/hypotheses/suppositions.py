@@ -195,6 +195,8 @@ def intervention(specification: Specification, levers: Sequence[str]) -> Interve
 def in_words(specification: Specification, supposed: Suppositions, origin: date, matters: Sequence[str]) -> list[str]:
     """Say in plain words what is supposed, and what is not."""
     lines = [f"{e}: supposed, public that day" for e in supposed.events]
+    if any(e.kind in FAMILY_TYPES["fine"] and not e.amount for e in supposed.events):
+        lines.append("a fine without an amount says nothing of its size; the resolution rule counts it as zero EUR")
     if supposed.day > origin:
         lines.append(f"from {origin} to {supposed.day} nothing else happens in {', '.join(matters)}")
         lines.append("all other matters stay as known at the forecast's own origin")

@@ -123,4 +123,8 @@ def stress_lines(result: Stress) -> list[Any]:
             str(row["events"]).replace("; ", "\n"), share(row["probability"], row["mcse"]), chance, per, trust
         )
     order = "Likeliest first" if result.reached else "Highest first"
-    return [screen, Text(f"{order}; forecast whatif gives the same for each set whose weights hold.")]
+    note = (
+        f"{order}; forecast whatif gives the same for each set whose weights hold. Tried: every set of at most "
+        "three events, fines of any size and specific orders; large fines and wider orders say more."
+    )
+    return [screen, Text(note)]
