@@ -14,7 +14,7 @@ FLOORS = [
     {"yaml_files", "record_tables", "folders"},
     {"quantities", "record_checks"},
     {"sections", "record"},
-    {"specification", "courses", "paths", "additions", "leaks"},
+    {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts"},
     {"observations", "exposure"},
     {"parameters", "kernel", "conjugate", "passports"},
