@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+ATTEMPTS = 100
+"""How often a folder is put in its place while other processes put theirs there."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,18 +71,27 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     scratch.chmod(0o755)
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
     try:
         yield scratch
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.replace(old / "was")
-            try:
-                scratch.replace(path)
-            except OSError:
-                (old / "was").replace(path)
-                raise
-            shutil.rmtree(old)
-        else:
-            scratch.replace(path)
+        _take_place(scratch, path, old)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _take_place(scratch: Path, path: Path, old: Path) -> None:
+    """Put a folder where another may stand, which goes to ``old``; of two at once the later one stays, whole."""
+    for attempt in range(ATTEMPTS):
+        aside = old / str(attempt)
+        with suppress(FileNotFoundError):  # nothing stands there, or another has just moved it
+            path.replace(aside)
+        try:
+            scratch.replace(path)
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and attempt + 1 < ATTEMPTS:
+                continue  # another has put its own there in the meantime: that goes aside next
+            if aside.exists() and not path.exists():
+                aside.replace(path)
+            raise

@@ -220,8 +220,11 @@ def _diagnostics(posterior: Posterior) -> dict[str, Any]:
     }
 
 
-def save(forecast: Forecast, folder: Path | str) -> None:
-    """Write a complete folder; one that stands there already is replaced whole or not at all."""
+def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] = lambda scratch: None) -> None:
+    """Write a complete folder; one that stands there already is replaced whole or not at all.
+
+    ``draw`` may add figures to the folder that it is given: they are not sealed, for they can be drawn again.
+    """
     folder = Path(folder)
     refuse_foreign(folder)
     with whole_folder(folder) as scratch:
@@ -234,6 +237,7 @@ def save(forecast: Forecast, folder: Path | str) -> None:
         save_record(forecast.record, scratch / "record")
         write_json(scratch / "diagnostics.json", forecast.diagnostics)
         seal(scratch, forecast.manifest)
+        draw(scratch)
 
 
 def load(folder: Path | str) -> Forecast:

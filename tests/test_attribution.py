@@ -254,6 +254,7 @@ def test_events_that_matter_only_together_are_simulated_together(packaged):
     assert game._watched == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_other_priors_have_a_bar_of_their_own(packaged, month):
     stated = packaged.specification.scenarios
     likely = {"limited": 0.3, "significant": 0.45, "crackdown": 0.25}

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import numpy as np
@@ -14,7 +15,7 @@ from worlds import case, event
 
 import forecast
 from forecast import forecasting
-from forecast.files import InputError
+from forecast.files import InputError, whole_folder
 from forecast.inference import gather
 from forecast.outcomes import inside_weights
 from forecast.updating import median_errors, resampled, reweight, smoothed, stored, total_log_likelihood, update
@@ -257,3 +258,19 @@ def test_the_updated_forecast_is_a_forecast_and_needs_no_sampler(packaged_folder
     assert again.scenarios.query("view == 'inside'")["probability"].sum() == pytest.approx(1)
     assert again.tree["log_likelihood"]["matters"].shape[:2] == (4, 1200)
     assert list(SCENARIOS) == list(again.resolution["latent"])
+
+
+def test_many_writers_of_one_folder_leave_one_of_theirs(tmp_path):
+    """Sixteen threads replace one folder over and over: it is always one writer's, whole, and nothing is left over."""
+
+    def write(name):
+        for _ in range(20):
+            with whole_folder(tmp_path / "out") as scratch:
+                for part in "ab":
+                    (scratch / part).write_text(name)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, map(str, range(16))))
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    parts = [(tmp_path / "out" / part).read_text() for part in "ab"]
+    assert parts[0] == parts[1]

@@ -37,8 +37,7 @@ def finish(result: Any, folder: Path) -> None:
     from forecast.folders import FIGURES  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
-    forecasting.save(result, folder)
-    plots.save(result, folder / FIGURES, plots.FIRST)
+    forecasting.save(result, folder, lambda scratch: plots.save(result, scratch / FIGURES, plots.FIRST))
     terminal = console()
     terminal.print(screen(result.tables, result.manifest, result.diagnostics))
     terminal.print(f"Written to {escape(str(folder))}")
