@@ -90,7 +90,7 @@ def update(
     day = _later_origin(forecast.record, record, was, origin, late)
     settings = settings_of(forecast)
     evidence = gather(spec, record, day)
-    before = forecast.diagnostics.get("update", {}).get("efficiency", 1.0)
+    before = efficiency(forecast)
     told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
     reasons = ["asked for"] if refit else []
     if spec.pooling.value < 1:
@@ -129,6 +129,11 @@ def median_errors(outcomes: xr.Dataset, ess: float) -> dict[str, dict[str, float
                 spread = 0.5 / np.sqrt(ess * len(known) / len(draws)) * (high - low) / (2 * SLOPE)
                 errors.setdefault(str(name), {})[str(horizon)] = float(spread)
     return errors
+
+
+def efficiency(forecast: Forecast) -> float:
+    """Return the share of the draws that earlier reweighting left."""
+    return float(forecast.diagnostics.get("update", {}).get("efficiency", 1.0))
 
 
 def settings_of(forecast: Forecast) -> Settings:

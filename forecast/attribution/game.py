@@ -76,8 +76,8 @@ def _log_prior(draws: Draws) -> np.ndarray:
 class Game:
     """The value of every subset of ``players``, seen from ``origin``, with figures as they were public by ``figures``.
 
-    All other newcomers of the growth are absent, except ``present`` ones. ``moved``: months by which the clock is put
-    forward as if everything stood where it stood: what was seen stays what it was at ``origin``.
+    All other newcomers of the growth are absent, except ``present`` ones. ``moved``: the day to which the clock is put
+    forward, as if everything stood where it stood: what was seen stays what it was at ``origin``.
     """
 
     def __init__(

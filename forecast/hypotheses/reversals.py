@@ -22,12 +22,12 @@ from forecast.forecasting import Forecast
 from forecast.hypotheses.branches import DAYS, Branches, branch, with_error
 from forecast.hypotheses.event_sets import EventSets, event_sets, focal_rows
 from forecast.hypotheses.suppositions import Supposed, with_events
-from forecast.hypotheses.whatifs import efficiency, held, supposed_exposure
+from forecast.hypotheses.whatifs import held, supposed_exposure
 from forecast.inference import Evidence, Posterior
 from forecast.outcomes import view_weights
 from forecast.record import Record
 from forecast.record_tables import REQUIRED_TABLES, TABLES
-from forecast.updating import reweight
+from forecast.updating import efficiency, reweight
 from forecast.vocabulary import FAMILY_OF_TYPE, SCENARIOS
 
 LARGEST = 3

@@ -34,7 +34,7 @@ from forecast.outcomes import imagine
 from forecast.paths import Intervention
 from forecast.record import Record
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
-from forecast.updating import Certificate, reweight, settings_of, stored
+from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
 from forecast.vocabulary import HORIZONS
 from forecast.watchlist import focal_statute
 
@@ -132,11 +132,6 @@ def held(forecast: Forecast) -> Posterior:
         raise InputError(Problem("pooling", "below 1 needs the fit at the brief's date: use forecast update on a copy"))
     evidence = gather(spec, forecast.record, date.fromisoformat(forecast.manifest["origin"]))
     return stored(evidence, settings_of(forecast), tree, forecast.tables["posterior_summary"])
-
-
-def efficiency(forecast: Forecast) -> float:
-    """Return the share of the draws that earlier reweighting left."""
-    return float(forecast.diagnostics.get("update", {}).get("efficiency", 1.0))
 
 
 def spoken_of(forecast: Forecast, events: Sequence[Supposed]) -> tuple[str, ...]:
