@@ -183,3 +183,17 @@ def test_explain_writes_and_prints(packaged_folder, tmp_path):
     assert not (tmp_path / "no").exists()
     failed = forecast("explain", packaged_folder, later, "--out", later, code=1)
     assert "is or lies in the folder of a forecast" in failed.stderr
+
+
+def test_an_interruption_is_said_and_leaves_nothing(packaged_folder, tmp_path):
+    (tmp_path / "new.csv").write_text("case_id,date,published_on,type\nfr-crim-x-2025,2026-03-03,2026-03-03,summons\n")
+    code = (
+        "import sys; from forecast import cli, updating\n"
+        "def stop(*args, **kwargs): raise KeyboardInterrupt\n"
+        "updating.update = stop; cli.main(sys.argv[1:])"
+    )
+    line = ["update", str(packaged_folder), "--events", str(tmp_path / "new.csv"), "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert "Interrupted; no file is half-written." in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["new.csv"]

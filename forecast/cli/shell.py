@@ -47,7 +47,10 @@ def exit_code(arguments: list[str] | None) -> int:
     """Run the command line and return its exit code."""
     failed = console(stderr=True)
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = app(arguments, standalone_mode=False) or 0
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code, and says nothing
+            raise KeyboardInterrupt
+        return code
     except typer.Exit as stop:
         return stop.exit_code
     except TyperException as error:
