@@ -34,7 +34,7 @@ from forecast.summaries import (
     summary_table,
     targets,
 )
-from forecast.trees import provenance, to_tree
+from forecast.trees import provenance, to_tree, write
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 DRAWS = ("outcomes", "prior_outcomes")
@@ -228,9 +228,9 @@ def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] 
     folder = Path(folder)
     refuse_foreign(folder)
     with whole_folder(folder) as scratch:
-        forecast.tree.to_netcdf(scratch / "posterior.nc", engine="netcdf4")
+        write(forecast.tree, scratch / "posterior.nc")
         for name in DRAWS:
-            getattr(forecast, name).to_netcdf(scratch / f"{name}.nc", engine="netcdf4")
+            write(xr.DataTree(getattr(forecast, name)), scratch / f"{name}.nc")
         for name, table in forecast.tables.items():
             table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         (scratch / "priors.yaml").write_text(dump_specification(forecast.specification), encoding="utf-8")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ import pandas as pd
 from forecast.conjugate import draw_conjugate
 from forecast.exposure import Exposure, build_exposure
 from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_scopes, new_users
+from forecast.monte_carlo import convergence
 from forecast.observations import Observations, observe
 from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
 from forecast.record import Record
@@ -83,11 +83,13 @@ class NotConvergedError(RuntimeError):
 class Draws:
     """Draws of everything unknown, from the posterior or the prior, with one leading axis of draws.
 
-    ``flat`` are the parameters by name, the conjugate ones included.
+    ``flat`` are the parameters by name, the conjugate ones included; ``likelihood`` is theirs where it was
+    computed already.
     """
 
     evidence: Evidence
     flat: Mapping[str, np.ndarray] = field(repr=False)
+    likelihood: MatterLikelihood | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.flat["log_turnover"])
@@ -104,6 +106,8 @@ class Draws:
     @cached_property
     def matters(self) -> MatterLikelihood:
         """Log-likelihood of every matter and scenario at every draw."""
+        if self.likelihood is not None:
+            return self.likelihood
         spec, observations = self.evidence.specification, self.evidence.observations
         fines = new_fines(self.flat, self.evidence.constants, spec.fines.reading, observations)
         users = new_users(self.flat, self.effects, observations)
@@ -115,7 +119,7 @@ class Draws:
 class Posterior:
     """What the sampler gave: ``raw`` parameters and ``exact`` conjugate ones, by name, each chain, draw, ...
 
-    ``statistics`` are the sampler's, per draw; ``diagnostics`` one row per parameter.
+    ``statistics`` are the sampler's, per draw; ``diagnostics`` one row per parameter. ``likelihood``: as in ``Draws``.
     """
 
     evidence: Evidence
@@ -124,12 +128,14 @@ class Posterior:
     exact: Mapping[str, np.ndarray] = field(repr=False)
     statistics: Mapping[str, np.ndarray] = field(repr=False)
     diagnostics: pd.DataFrame = field(repr=False)
+    likelihood: MatterLikelihood | None = field(default=None, repr=False)
 
     @cached_property
     def draws(self) -> Draws:
         """All draws, chain after chain."""
         both = {**self.raw, **self.exact}
-        return Draws(self.evidence, {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in both.items()})
+        flat = {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in both.items()}
+        return Draws(self.evidence, flat, self.likelihood)
 
     @property
     def divergences(self) -> int:
@@ -210,26 +216,15 @@ class Compiled:
 def diagnose(raw: Mapping[str, np.ndarray], evidence: Evidence) -> pd.DataFrame:
     """Return R-hat (rank-normalised split), bulk and tail ESS, mean, sd and MCSE of every sampled parameter.
 
-    Vehtari et al. 2021, doi:10.1214/20-BA1221, as ArviZ computes them.
+    As in ``monte_carlo.convergence``; a parameter that never moves has no R-hat: NaN, which the gate refuses.
     """
-    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
-
     table = parameters(evidence.specification, evidence.coords)
     labels, stacked = [], []
     for name, values in raw.items():
         stacked.append(values.reshape(*values.shape[:2], math.prod(values.shape[2:])))  # -1 fails where it is empty
         labels += labels_of(name, table[name].dims, evidence.coords)
     draws = np.moveaxis(np.concatenate(stacked, axis=2), 2, 0)
-    where: dict[str, Any] = {"chain_axis": 1, "draw_axis": 2}
-    with np.errstate(invalid="ignore", divide="ignore"):  # a parameter that never moves has no R-hat: NaN, refused
-        columns = {
-            "mean": draws.mean(axis=(1, 2)),
-            "sd": draws.std(axis=(1, 2), ddof=1),
-            "r_hat": array_stats.rhat(draws, **where),
-            "ess_bulk": array_stats.ess(draws, method="bulk", **where),
-            "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **where),
-            "mcse_mean": array_stats.mcse(draws, method="mean", **where),
-        }
+    columns = {"mean": draws.mean(axis=(1, 2)), "sd": draws.std(axis=(1, 2), ddof=1), **convergence(draws)}
     return pd.DataFrame(columns, index=pd.Index(labels, name="parameter"))
 
 

@@ -29,7 +29,6 @@ KERNEL_EFFECTS = (
     "log_rate", "phase", "stage", "authority", "pace", "loading", "severity", "shape", "log_weight", "stated",
 )  # fmt: skip
 SHAPE = KERNEL_EFFECTS.index("shape")
-MOST_OPENINGS = 128
 STUDENT_DF = 4.0
 """Degrees of freedom of the noise in user counts: series are redefined now and then, and leap."""
 
@@ -185,13 +184,18 @@ def _users(raw: Any, e: Any, users: Any) -> Any:
 
 
 def _openings(raw: Any, openings: Any) -> Any:
-    """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals."""
+    """``sum_p log E[prod_j Poisson]``, ``k_p ~ Gamma(shape, shape)`` integrated: negative binomial totals.
+
+    ``sum_p log Gamma(shape + n_p) / Gamma(shape)`` is ``sum_j log(shape + j)`` times the providers with more than j.
+    """
     log_rate, shape = raw["log_opening_rate"], pt.exp(raw["log_opening_shape"])
     usual, raised, usual_months, raised_months = openings
-    count, steps = usual + raised, pt.arange(MOST_OPENINGS)
+    count = usual + raised
+    steps = pt.arange(pt.max(pt.concatenate([[0.0], count])))
+    more = pt.sum(count[:, None] > steps, axis=0)
     hazard = pt.exp(log_rate) * (usual_months + raised_months * pt.exp(raw["log_raised"]))
     return (
         (count * log_rate + raised * raw["log_raised"]).sum()
-        + pt.where(count[:, None] > steps, pt.log(shape + steps), 0.0).sum()
+        + (more * pt.log(shape + steps)).sum()
         + (shape * pt.log(shape) - (shape + count) * pt.log(shape + hazard)).sum()
     )

@@ -17,6 +17,7 @@ from scipy.special import logit, ndtri
 from forecast.news import public_ids
 from forecast.opening_counts import openings_of
 from forecast.record import Record
+from forecast.resolution import happened
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, OPERATIONAL_SCOPES, family_of
 
@@ -267,11 +268,9 @@ def _resolved(known: Record, specification: Specification, focal_cases: set[str]
     last = as_of + pd.Timedelta(days=specification.resolution.months.value * DAYS_PER_MONTH)
     events = known.events.loc[known.events["case_id"].isin(focal_cases)]
     events = events.loc[(events["date"] > as_of) & (events["date"] <= last)]
-    families = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
-    is_order = [family == "order" for family in families]
-    is_fine = [family == "fine" for family in families]
+    seen = happened(events)
     return {
-        "resolved_families": tuple(sorted({f for f in families if f})),
-        "resolved_order_scopes": tuple(sorted(set(events.loc[is_order, "scope"]))),
-        "resolved_fine_total": float(events.loc[is_fine, "amount_eur"].sum()),
+        "resolved_families": seen.families,
+        "resolved_order_scopes": seen.order_scopes,
+        "resolved_fine_total": seen.fine_total,
     }

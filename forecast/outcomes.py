@@ -20,13 +20,10 @@ from forecast.openings import designated_index, opening_rates, other_openings
 from forecast.paths import NOTHING, Hazards, Intervention, Paths, Start, simulate_paths
 from forecast.penalties import appeals, fine_amounts, first_appeal
 from forecast.quantities import ByScenario, Number
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.resolution import PENDING, classify, clauses_of
+from forecast.vocabulary import FAMILIES, HORIZONS
 
-RESOLUTIONS = (*SCENARIOS, "pending")
-_PENDING = RESOLUTIONS.index("pending")
 _INDEX = {family: index for index, family in enumerate(FAMILIES)}
-DECISIVE = ("executive", "order", "suspension", "fine", "commitments")
-"""Families of which any event means that something has happened; until then a matter is pending."""
 
 
 def inside_weights(draws: Draws) -> np.ndarray:
@@ -246,21 +243,9 @@ def resolve(future: Future) -> np.ndarray:
     }  # fmt: skip
     timely = np.where(future.fine_time <= limit, future.fine_time, np.inf)
     fines = o.resolved_fine_total + future.by(timely, future.fine_path, future.fine_amount)
-    none = np.zeros((len(future.draws), len(HORIZONS)), dtype=bool)
-    together = [seen[f] for f in rule.crackdown.together]
-    severe = none | np.logical_and.reduce(together) if together else none
-    for family in rule.crackdown.families:
-        severe = severe | seen[family]
-    for scope in rule.crackdown.order_scopes:
-        severe = severe | scopes[scope]
-    serious = none | (fines >= rule.significant.fine_total.value)
-    for scope in rule.significant.order_scopes:
-        serious = serious | scopes[scope]
-    decisive = np.logical_or.reduce([seen[f] for f in DECISIVE]) | (
-        future.paths.all_closed[:, None] <= np.minimum(horizons, limit)
-    )
-    answer = np.where(severe, 2, np.where(serious, 1, np.where(decisive, 0, _PENDING)))
-    answer[:, -1] = np.where(answer[:, -1] == _PENDING, 0, answer[:, -1])
+    closed = future.paths.all_closed[:, None] <= np.minimum(horizons, limit)
+    answer = classify(clauses_of(rule), seen, scopes, fines, closed)
+    answer[:, -1] = np.where(answer[:, -1] == PENDING, 0, answer[:, -1])
     return answer
 
 

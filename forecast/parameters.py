@@ -7,8 +7,9 @@ formulas speak of; model, likelihood and prior draws all use this one table and 
 ==========================  =====================================================================================
 effect                      formula (shape without the draws' axis)
 ==========================  =====================================================================================
-phase, stage                scale * score (family, later phase or stage); the first phase and stage are the reference
-authority, pace             scale * score (class, family) and (provider)
+phase, stage                centre + scale * score (family, later phase or stage); the first ones are the reference
+authority                   centre + scale * score (class, family) +- scale * score / 2 (family): criminal or other
+pace                        scale * score (provider)
 loading                     sign * exp(log_loading) (family); request 0, fine 1
 severity                    (-exp(log_step_0), 0, +exp(log_step_1)) (scenario)
 shape                       exp(log_shape): the frailty is Gamma(shape, shape)
@@ -38,7 +39,7 @@ from forecast.elicitation import (
 )
 from forecast.exposure import Exposure
 from forecast.observations import Observations
-from forecast.quantities import IMPACTS, LOADED_FAMILIES, Range
+from forecast.quantities import IMPACTS, LOADED_FAMILIES, Family, Number, Range
 from forecast.specification import Specification
 from forecast.vocabulary import (
     AUTHORITY_CLASSES,
@@ -50,7 +51,8 @@ from forecast.vocabulary import (
     STAGES,
 )
 
-SCALES = ("phase", "stage", "authority", "pace")
+SCALES = ("phase", "stage", "authority", "pace", "procedure")
+IS_CRIMINAL = np.array([float(c == "criminal") for c in AUTHORITY_CLASSES])
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def parameters(spec: Specification, coords: Mapping[str, tuple[str, ...]]) -> di
         "stage_score": (("family", "later_stage"), STANDARD),
         "authority_score": (("authority_class", "family"), STANDARD),
         "pace_score": (("provider",), STANDARD),
+        "procedure_score": (("family",), STANDARD),
         "log_step": (("step",), [_log(hazards.severity.down), _log(hazards.severity.up)]),
         "log_loading": (("loaded_family",), [_log(hazards.loadings[f]) for f in LOADED_FAMILIES]),
         "log_shape": ((), _log(hazards.frailty_shape)),
@@ -135,9 +138,15 @@ def _parameter(dims: tuple[str, ...], prior: list[Normal] | Normal, coords: Mapp
 
 @dataclass(frozen=True)
 class Constants:
-    """What the prior file fixes: statement locations (group, scenario), sizes and impacts by scenario."""
+    """What the prior file fixes: centres of effects, statement locations (group, scenario), sizes and impacts."""
 
     pi: np.ndarray
+    authority_centre: np.ndarray
+    """Log multipliers: class, family."""
+    phase_centre: np.ndarray
+    """Log multipliers: family, later phase."""
+    stage_centre: np.ndarray
+    """Log multipliers: family, later stage."""
     statement_loc: np.ndarray
     statement_sd: float
     statement_shared: float
@@ -157,19 +166,22 @@ class Constants:
 
 def constants(spec: Specification, exposure: Exposure) -> Constants:
     """Return the fixed numbers of the brief on the model's scales."""
-    statements = spec.statements
+    statements, steps = spec.statements, spec.hazards.steps
     locations = np.zeros((len(exposure.groups), len(SCENARIOS)))
     for family, stated in statements.families.items():
         rows = [i for i, g in enumerate(exposure.groups) if g.family == family]
         for s, scenario in enumerate(SCENARIOS):
-            steps = conditional_probabilities([p.value for p in getattr(stated, scenario)])
-            locations[rows, s] = [statement_location(q, statements.error_sd.value) for q in steps]
+            parts = conditional_probabilities([p.value for p in getattr(stated, scenario)])
+            locations[rows, s] = [statement_location(q, statements.error_sd.value) for q in parts]
     ranges = spec.fines.share if spec.fines.reading == "share_of_ceiling" else spec.fines.eur
     solve = logitnormal_from_range if spec.fines.reading == "share_of_ceiling" else lognormal_from_range
     fine = np.array([solve(r.low, r.high, r.mass) for r in (getattr(ranges, s) for s in SCENARIOS)])
     impact, correlation = _impacts(spec)
     return Constants(
         pi=np.array([spec.scenarios[s].probability.value for s in SCENARIOS]),
+        authority_centre=np.array([_log_multipliers(steps.at_authority.get(c, {})) for c in AUTHORITY_CLASSES]),
+        phase_centre=np.repeat(_log_multipliers(steps.after_six_months)[:, None], len(PHASES) - 1, axis=1),
+        stage_centre=np.multiply.outer(_log_multipliers(steps.after_findings), [1.0, 0.0]),
         statement_loc=locations,
         statement_sd=statements.error_sd.value,
         statement_shared=statements.shared.value,
@@ -180,6 +192,11 @@ def constants(spec: Specification, exposure: Exposure) -> Constants:
         impact_cholesky=np.linalg.cholesky(correlation),
         log_scope=_log_scopes(spec),
     )
+
+
+def _log_multipliers(stated: Mapping[Family, Number]) -> np.ndarray:
+    """Return the log multiplier of every family; of one that is not named, 0."""
+    return np.array([np.log(stated[f].value) if f in stated else 0.0 for f in FAMILIES])
 
 
 def _impacts(spec: Specification) -> tuple[np.ndarray, np.ndarray]:
@@ -213,12 +230,13 @@ def effects(raw: Mapping[str, Any], fixed: Constants, xp: ModuleType = np) -> di
     shared, own = np.sqrt(fixed.statement_shared), np.sqrt(1 - fixed.statement_shared)
     error = shared * raw["statement_shared"][..., None] + own * raw["statement_own"]
     odds = xp.exp(fixed.statement_loc + fixed.statement_sd * error)
+    procedure = scale[..., 4, None, None] * raw["procedure_score"][..., None, :] * (IS_CRIMINAL - 0.5)[:, None]
     attrition = xp.exp(fixed.impact_loc[0] + fixed.impact_sd[0] * raw["impact_score"][..., 0, None])
     return {
         "log_rate": raw["log_rate"],
-        "phase": scale[..., 0, None, None] * raw["phase_score"],
-        "stage": scale[..., 1, None, None] * raw["stage_score"],
-        "authority": scale[..., 2, None, None] * raw["authority_score"],
+        "phase": fixed.phase_centre + scale[..., 0, None, None] * raw["phase_score"],
+        "stage": fixed.stage_centre + scale[..., 1, None, None] * raw["stage_score"],
+        "authority": fixed.authority_centre + scale[..., 2, None, None] * raw["authority_score"] + procedure,
         "pace": scale[..., 3, None] * raw["pace_score"],
         "loading": xp.concatenate([columns.get(f, one * LOADING_SIGNS[f]) for f in FAMILIES], axis=-1),
         "severity": xp.concatenate([-steps[..., 0, None], 0 * one, steps[..., 1, None]], axis=-1),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict,
 from pydantic_core import CoreSchema, core_schema
 
 from forecast.files import did_you_mean
-from forecast.vocabulary import FAMILIES, LOADING_SIGNS, SCENARIOS, SCOPES
+from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, LOADING_SIGNS, SCENARIOS, SCOPES
 from forecast.yaml_files import KeyPath, refusal
 
 STATED_FAMILIES = tuple(family for family in FAMILIES if family not in ("request", "closure"))
@@ -183,6 +183,7 @@ class Word:
 
 
 Family = Annotated[str, Word("family", FAMILIES)]
+AuthorityClass = Annotated[str, Word("class of authorities", AUTHORITY_CLASSES)]
 StatedFamily = Annotated[str, Word("family that can be stated", STATED_FAMILIES)]
 LoadedFamily = Annotated[str, Word("family with a loading of its own", LOADED_FAMILIES)]
 Scope = Annotated[str, Word("scope", SCOPES)]

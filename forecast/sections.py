@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from forecast.quantities import (
     CEILINGS,
@@ -28,6 +28,7 @@ from forecast.quantities import (
     SHAPE,
     TURNOVERS,
     YEARLY_NOISE,
+    AuthorityClass,
     Base,
     ByScenario,
     Family,
@@ -191,8 +192,21 @@ class Scales(Base):
 
     phase: Annotated[Range, LOG_HAZARD]
     stage: Annotated[Range, LOG_HAZARD]
+    procedure: Annotated[Range, LOG_HAZARD]
     authority_class: Annotated[Range, LOG_HAZARD]
     pace: Annotated[Range, LOG_HAZARD]
+
+
+class Steps(Base):
+    """What procedural law says of a case's course: where effects of class, stage and phase are centred, by family.
+
+    ``at_authority`` multiplies the hazard at a class of authorities, ``after_findings`` in that stage,
+    ``after_six_months`` in all later phases. What is not named is centred at 1.
+    """
+
+    at_authority: Annotated[dict[AuthorityClass, dict[Family, Number]], RATIO] = Field(default_factory=dict)
+    after_findings: Annotated[dict[Family, Number], RATIO] = Field(default_factory=dict)
+    after_six_months: Annotated[dict[Family, Number], RATIO] = Field(default_factory=dict)
 
 
 class Severity(Base):
@@ -211,6 +225,7 @@ class Hazards(Base):
 
     rates: Annotated[dict[Family, Range], RATE, AfterValidator(partial(_complete, FAMILIES))]
     scales: Scales
+    steps: Steps = Field(default_factory=Steps)
     severity: Severity
     loadings: Annotated[dict[LoadedFamily, Range], RATIO, AfterValidator(partial(_complete, LOADED_FAMILIES))]
     frailty_shape: Annotated[Range, SHAPE]
@@ -278,16 +293,3 @@ class Lever(Base):
     hazards: Annotated[dict[Family, Number], RATIO] = Field(default_factory=dict)
     impacts: Annotated[dict[ImpactName, Number], RATIO] = Field(default_factory=dict)
     source: Source
-
-
-def _setting(value: object) -> float | str:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise refusal(((), f"expected a number or text, not {value!r}"))
-    return value if isinstance(value, str) else float(value)
-
-
-class Reading(Base):
-    """Another admissible reading of the brief: values to set, by dotted path."""
-
-    what: Text
-    set: dict[Text, Annotated[Any, AfterValidator(_setting), WithJsonSchema({"type": ["number", "string"]})]]

@@ -26,6 +26,7 @@ from forecast.quantities import (
     Text,
     walk,
 )
+from forecast.readings import Question, Reading
 from forecast.sections import (
     Advertising,
     Appeals,
@@ -37,7 +38,6 @@ from forecast.sections import (
     Lever,
     Openings,
     Orders,
-    Reading,
     Resolution,
     Scenario,
     Sizes,
@@ -83,6 +83,7 @@ class Specification(Base):
     users: Users | None = None
     advertising: Advertising | None = None
     levers: dict[Text, Lever] = Field(default_factory=dict)
+    questions: dict[Text, Question] = Field(default_factory=dict)
     readings: dict[Text, Reading] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -93,6 +94,9 @@ class Specification(Base):
             if lever.impacts and not self.impacts
         ]
         for name, reading in self.readings.items():
+            if reading.question is not None and reading.question not in self.questions:
+                near = did_you_mean(reading.question, self.questions)
+                wrong.append((("readings", name, "question"), f"there is no question {reading.question!r}{near}"))
             wrong += [(("readings", name, *path), what) for path, what in _read_as(self, reading)[1]]
         if wrong:
             raise refusal(*wrong)

@@ -13,8 +13,8 @@ import xarray as xr
 
 from forecast.impacts import cost
 from forecast.inference import Draws, Posterior, labels_of
+from forecast.monte_carlo import mcse
 from forecast.outcomes import (
-    RESOLUTIONS,
     Future,
     fine_left,
     focal_hazards,
@@ -25,6 +25,7 @@ from forecast.outcomes import (
 )
 from forecast.parameters import parameters
 from forecast.paths import simulate_paths
+from forecast.resolution import RESOLUTIONS
 from forecast.vocabulary import FAMILIES, HORIZONS, INTERVAL, SCENARIOS
 from forecast.watchlist import QUANTILES
 
@@ -100,14 +101,10 @@ def _moments(part: np.ndarray) -> tuple[float, ...]:
 
 def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
     """Where a target has a value in every draw, replace the error of its mean by one that knows the chains."""
-    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
-
     full = {k: v.values for k, v in draws.data_vars.items() if k != "scenario" and not np.isnan(v.values).any()}
     stacked = np.stack([v.T for v in full.values()])
     stacked = stacked.reshape(*stacked.shape[:2], chains, -1)
-    constant = stacked.std(axis=(2, 3)) == 0
-    errors = array_stats.mcse(stacked, method="mean", chain_axis=2, draw_axis=3)
-    errors = np.where(constant, 0.0, errors)
+    errors = mcse(stacked)
     horizons = list(draws["horizon"].values)
     index = {name: i for i, name in enumerate(full)}
     for row in table.index[(table["scenario"] == "all") & table["target"].isin(index)]:
@@ -132,12 +129,11 @@ def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
 
 def scenario_table(views: dict[str, np.ndarray], origin: str, chains: int) -> pd.DataFrame:
     """Return the mean of each view's probabilities, with its Monte Carlo error."""
-    from arviz_stats.base import array_stats  # noqa: PLC0415
 
     def error(values: np.ndarray) -> float:
         if np.ptp(values) < 1e-12:
             return 0.0
-        return float(array_stats.mcse(values.reshape(chains, -1), method="mean", chain_axis=0, draw_axis=1))
+        return float(mcse(values.reshape(chains, -1)))
 
     rows = [
         (origin, view, scenario, float(values[:, s].mean()), error(values[:, s]))

@@ -29,6 +29,7 @@ from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast, conclude, fit
 from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather, labels_of
 from forecast.likelihood import other_data
+from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights, outside_weights
 from forecast.parameters import parameters
 from forecast.record import Record, as_day
@@ -41,6 +42,9 @@ MAX_K_HAT = 0.7
 
 SLOPE = 0.02
 """Half width, in probability, over which the density at a median is taken."""
+
+BY_DRAW = ("history", "news", "news_outside", "hazard", "news_hazard", "news_outside_hazard")
+"""What the likelihood of the matters holds of each draw."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def _later_origin(old: Record, new: Record, was: date, origin: date | str | None
 
 def _new_rows(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, date]]:
     """Return the first cell and the day of publication of every row that ``new`` has and ``old`` has not."""
-    if "published_on" not in new:
+    if "published_on" not in new or new.equals(old):
         return []
     known = set(as_cells(old).itertuples(index=False, name=None))
     fresh = [row not in known for row in as_cells(new).itertuples(index=False, name=None)]
@@ -204,6 +208,7 @@ def reweight(
             exact={k: v.reshape(*shape, *v.shape[1:]) for k, v in exact.items()},
             statistics={k: v.ravel()[rows].reshape(shape) for k, v in old.statistics.items()},
             diagnostics=_diagnostics(old, evidence, new.take(rows), kept / efficiency),
+            likelihood=replace(new.matters, **{name: getattr(new.matters, name)[rows] for name in BY_DRAW}),
         ),
         certificate,
     )
@@ -229,10 +234,7 @@ def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     """Return normalised, Pareto-smoothed log weights and their k-hat; equal ratios give equal weights and k-hat 0."""
     if np.ptp(log_ratio) < 1e-9:
         return np.full(len(log_ratio), -np.log(len(log_ratio))), 0.0
-    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
-
-    log_weight, k_hat = array_stats.psislw(-log_ratio)  # it takes minus the log ratio, as leave-one-out needs it
-    return log_weight, float(k_hat)
+    return smoothed_weights(log_ratio)
 
 
 def resampled(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from forecast.exposure import Exposure
 from forecast.inference import Draws
@@ -57,9 +58,10 @@ def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFram
     """
     draws = future.draws
     x = draws.evidence.exposure
-    first = _other_first_events(draws, rng)
+    open_rows = [int(row) for row in np.flatnonzero(x.is_open)]
+    first = next(first_events(draws, [row for row in open_rows if row >= x.n_focal], max(WINDOWS), rng))
     rows = []
-    for row in map(int, np.flatnonzero(x.is_open)):
+    for row in open_rows:
         times = future.paths.first[:, row] if row < x.n_focal else first[row]
         for window in WINDOWS:
             share = (times <= window).mean(axis=0)
@@ -71,25 +73,35 @@ def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFram
     return pd.DataFrame(rows, columns=columns)
 
 
-def _other_first_events(draws: Draws, rng: np.random.Generator) -> dict[int, np.ndarray]:
-    """Simulate every open proceeding outside the focal matter for the longest window: first times, draw by family."""
-    x, e, m, rows = draws.evidence.exposure, draws.effects, draws.matters, np.arange(len(draws))
+def first_events(
+    draws: Draws, rows: Sequence[int], months: float, rng: np.random.Generator
+) -> Iterator[dict[int, np.ndarray]]:
+    """Simulate open proceedings (``rows`` of the exposure) again and again; yield first times, by row: draw, family.
+
+    Times are months from the origin, infinite where nothing came within ``months``. The reference class speaks, of the
+    focal matter too (the outside view): each draw takes a scenario by the matter's weights and a frailty given its
+    record, both shared by the matter's proceedings. Every pass is a fresh one; take as many as the precision asks for.
+    """
+    x, e, m, n = draws.evidence.exposure, draws.effects, draws.matters, np.arange(len(draws))
     base, effect, tilt = base_hazards(e), row_effects(e, x), tilts(e)
-    scenario, frailty = {}, {}
-    found = {}
-    for row in range(x.n_focal, len(x.cases)):
-        matter = x.row_matter[row]
-        if not x.is_open[row]:
-            continue
-        if matter not in scenario:
-            log_weight = e["log_weight"] + m.history[:, matter]
-            weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-            scenario[matter] = choose_scenarios(weight / weight.sum(axis=1, keepdims=True), rng)
-            rate = e["shape"] + m.hazard[rows, matter, scenario[matter]]
-            frailty[matter] = rng.gamma(e["shape"] + m.count[matter]) / rate
-        hazards = _alone(draws, base, effect[:, row : row + 1], tilt[rows, :, scenario[matter]], frailty[matter])
-        found[row] = simulate_paths(hazards, _standing(x, row), max(WINDOWS), rng).first[:, 0]
-    return found
+    is_focal = np.arange(len(x.matters)) == 0
+    history = m.history + is_focal[:, None] * m.news_outside[:, None, :]
+    lived = m.hazard + is_focal[:, None] * m.news_outside_hazard[:, None, :]
+    count = m.count + is_focal * m.news_outside_count
+    weights = {
+        matter: softmax(e["log_weight"] + history[:, matter], axis=1) for matter in set(x.row_matter[list(rows)])
+    }
+    while True:
+        scenario, frailty, found = {}, {}, {}
+        for row in rows:
+            matter = x.row_matter[row]
+            if matter not in scenario:
+                scenario[matter] = choose_scenarios(weights[matter], rng)
+                rate = e["shape"] + lived[n, matter, scenario[matter]]
+                frailty[matter] = rng.gamma(e["shape"] + count[matter]) / rate
+            hazards = _alone(draws, base, effect[:, row : row + 1], tilt[n, :, scenario[matter]], frailty[matter])
+            found[row] = simulate_paths(hazards, _standing(x, row), months, rng).first[:, 0]
+        yield found
 
 
 def _alone(draws: Draws, base: np.ndarray, effect: np.ndarray, tilt: np.ndarray, frailty: np.ndarray) -> Hazards:
@@ -123,25 +135,33 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
     """Return quantiles of the next fine, EUR, given that one comes, for every open proceeding.
 
     Columns ``case_id, q05, q25, q50, q75, q95, reason``. Focal proceedings: the first simulated fine in
-    each. All others: the reference sizes of their instrument times ceiling and latest turnover; as a share of turnover
-    where the law sets no ceiling; empty, with the reason, where no turnover is known.
+    each. All others: ``reference_fines``; empty, with the reason, where no turnover is known.
     """
-    draws = future.draws
+    x = future.draws.evidence.exposure
+    open_rows = [int(row) for row in np.flatnonzero(x.is_open)]
+    reference = reference_fines(future.draws, record, [row for row in open_rows if row >= x.n_focal], rng)
+    rows = []
+    for row in open_rows:
+        amounts, reason = _first_focal_fine(future, row) if row < x.n_focal else reference[row]
+        quantiles = np.quantile(amounts, QUANTILES) if len(amounts) else [np.nan] * len(QUANTILES)
+        rows.append((x.cases[row], *quantiles, reason))
+    return pd.DataFrame(rows, columns=["case_id", *(f"q{round(100 * q):02d}" for q in QUANTILES), "reason"])
+
+
+def reference_fines(
+    draws: Draws, record: Record, rows: Sequence[int], rng: np.random.Generator
+) -> dict[int, tuple[np.ndarray, str]]:
+    """Draw the next fine of proceedings (``rows`` of the exposure) from the reference class, EUR, one per draw.
+
+    Reference sizes of the instrument times ceiling and latest turnover; a share of turnover where the law sets no
+    ceiling; nothing where no turnover is known. With the amounts goes what they rest on, or why there are none.
+    """
     x, o = draws.evidence.exposure, draws.evidence.observations
     groups = dict(zip(record.proceedings["case_id"], record.proceedings["provider_group"], strict=True))
     turnovers = {group: latest_turnover(record, group) for group in set(groups.values())}
     law = statute(record, x.cases, o.instruments)
-    rows = []
-    for row in map(int, np.flatnonzero(x.is_open)):
-        case = x.cases[row]
-        if row < x.n_focal:
-            amounts, reason = _first_focal_fine(future, row)
-        else:
-            group = str(groups[case])
-            amounts, reason = _reference_fine(draws, turnovers[group], group, law, row, rng)
-        quantiles = np.quantile(amounts, QUANTILES) if len(amounts) else [np.nan] * len(QUANTILES)
-        rows.append((case, *quantiles, reason))
-    return pd.DataFrame(rows, columns=["case_id", *(f"q{round(100 * q):02d}" for q in QUANTILES), "reason"])
+    of_row = {row: str(groups[x.cases[row]]) for row in rows}
+    return {row: _reference_fine(draws, turnovers[group], group, law, row, rng) for row, group in of_row.items()}
 
 
 def _first_focal_fine(future: Future, row: int) -> tuple[np.ndarray, str]:

@@ -1,5 +1,6 @@
 """The command line as a user types it: what it prints, what it writes, how it exits."""
 
+import gc
 import json
 import shutil
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from forecast import folders
+from forecast.cli.shell import exit_code
 
 PRIORS = Path(__file__).parents[1] / "priors"
 
@@ -183,6 +187,15 @@ def test_explain_writes_and_prints(packaged_folder, tmp_path):
     assert not (tmp_path / "no").exists()
     failed = forecast("explain", packaged_folder, later, "--out", later, code=1)
     assert "is or lies in the folder of a forecast" in failed.stderr
+
+
+def test_garbage_collection_waits_for_the_commands_that_make_many_forecasts(packaged_folder, monkeypatch):
+    seen, check_folder = [], folders.check_folder
+    monkeypatch.setattr(folders, "check_folder", lambda folder: seen.append(gc.isenabled()) or check_folder(folder))
+    for command in ("show", "validate"):
+        assert exit_code([command, str(packaged_folder)]) == 0
+        assert gc.isenabled()
+    assert seen == [False, True]
 
 
 def test_an_interruption_is_said_and_leaves_nothing(packaged_folder, tmp_path):

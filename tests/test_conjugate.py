@@ -132,7 +132,7 @@ def test_stated_ranges_hold_in_the_prior(spec):
     loaded = coordinates(x, o)["loaded_family"]
     stated += [(np.exp(raw["log_loading"][:, k]), h.loadings[f]) for k, f in enumerate(loaded)]
     stated += [(np.exp(raw["log_step"][:, 0]), h.severity.down), (np.exp(raw["log_step"][:, 1]), h.severity.up)]
-    scales = (h.scales.phase, h.scales.stage, h.scales.authority_class, h.scales.pace)
+    scales = (h.scales.phase, h.scales.stage, h.scales.authority_class, h.scales.pace, h.scales.procedure)
     stated += [(np.exp(raw["log_scale"][:, k]), r) for k, r in enumerate(scales)]
     stated += [
         (np.exp(raw["log_shape"]), h.frailty_shape),

@@ -52,6 +52,19 @@ def test_the_folder_is_complete(packaged_folder):
     assert set(manifest["sha256"]) == files - {"manifest.json"}
 
 
+def test_the_files_of_draws_hold_what_xarray_itself_writes(packaged, packaged_folder, tmp_path):
+    packaged.tree.to_netcdf(tmp_path / "posterior.nc", engine="netcdf4")
+    packaged.outcomes.to_netcdf(tmp_path / "outcomes.nc", engine="netcdf4")
+    for name in ("posterior.nc", "outcomes.nc"):
+        ours, theirs = (xr.open_datatree(folder / name).load() for folder in (packaged_folder, tmp_path))
+        assert ours.identical(theirs), name
+        for node in ours.subtree:
+            for variable, values in node.variables.items():
+                assert values.dtype == theirs[node.path].variables[variable].dtype, (node.path, variable)
+        ours.close()
+        theirs.close()
+
+
 def test_default_draws_pass_the_gate(packaged):
     assert packaged.diagnostics["converged"]
     table = packaged.tables["posterior_summary"]
@@ -236,7 +249,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(packaged, packaged_folder, tmp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(xr.Dataset, "to_netcdf", fail)
+        patch.setattr(xr.Dataset, "dump_to_store", fail)
         with pytest.raises(KeyboardInterrupt):
             forecasting.save(packaged, target)
     assert sorted(p.name for p in target.iterdir()) == before

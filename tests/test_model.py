@@ -209,6 +209,30 @@ def test_a_fine_beyond_its_ceiling_is_refused(x_world):
     assert np.all(values[0] < values[1])
 
 
+@pytest.mark.parametrize("counts", [[], [0], [0, 3, 1], [300, 2]])
+def test_openings_of_any_number_of_providers_and_any_counts(counts):
+    """Value and slope against SciPy: the rising factorials of a few, none, or hundreds of openings."""
+    from forecast.model import _openings  # noqa: PLC0415
+
+    names, point = ("log_opening_rate", "log_opening_shape", "log_raised"), np.array([-2.0, 0.4, 0.7])
+    usual, months, n = np.array(counts, dtype=float), np.linspace(10, 40, len(counts)), len(counts)
+    raised, more = np.ones(n), np.full(n, 6.0)
+
+    def expected(x):
+        rate, shape, factor = np.exp(x)
+        total, hazard = usual + raised, rate * (months + more * factor)
+        power = gammaln(shape + total) - gammaln(shape) + shape * x[1] - (shape + total) * np.log(shape + hazard)
+        return (total * x[0] + raised * x[2] + power).sum()
+
+    symbols = [pt.dscalar(name) for name in names]
+    value = _openings(dict(zip(names, symbols, strict=True)), [pt.as_tensor(v) for v in (usual, raised, months, more)])
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        got, *slopes = pytensor.function(symbols, [value, *pt.grad(value, symbols)])(*point)
+    assert got == pytest.approx(expected(point), rel=1e-12)
+    for slope, step in zip(slopes, 1e-4 * np.eye(3), strict=True):
+        assert slope == pytest.approx((expected(point + step) - expected(point - step)) / 2e-4, rel=1e-6, abs=1e-8)
+
+
 def test_effects_agree_in_numpy_and_pytensor(x_world):
     raw, fixed = x_world.point(0), constants(x_world.spec, x_world.exposure[AS_OF])
     symbols = {k: pt.as_tensor(v) for k, v in raw.items()}

@@ -13,7 +13,7 @@ MINUTES = 10
 
 
 def test_the_notebooks_are_there():
-    names = ["01-priors", "02-forecast", "03-your-own-matter", "04-new-evidence"]
+    names = ["01-priors", "02-forecast", "03-your-own-matter", "04-new-evidence", "05-how-good"]
     assert [p.stem for p in NOTEBOOKS] == names
 
 

@@ -6,7 +6,6 @@ from scipy import stats
 
 from forecast.inference import gather, prior_draws
 from forecast.outcomes import (
-    RESOLUTIONS,
     choose_scenarios,
     fine_left,
     imagine,
@@ -16,6 +15,7 @@ from forecast.outcomes import (
 )
 from forecast.penalties import appeals, waits
 from forecast.record import load_record
+from forecast.resolution import RESOLUTIONS
 from forecast.specification import load_specification
 from forecast.summaries import resolution_table, statement_table, targets
 from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS

@@ -40,6 +40,13 @@ def test_the_same_forecast_gives_the_same_bytes(packaged, drawn, tmp_path):
         assert path.read_bytes() == (drawn[0].parent / path.name).read_bytes(), path.name
 
 
+def test_titles_stand_where_they_would_be_put_above_the_ticks(packaged, drawn, monkeypatch, tmp_path):
+    """The style says where titles stand; Matplotlib, left to find a place above all ticks, finds the same one."""
+    monkeypatch.delitem(look.STYLE, "axes.titley")
+    for path in plots.save(packaged, tmp_path, ["targets", "events", "priors", "predictive"]):
+        assert path.read_bytes() == (drawn[0].parent / path.name).read_bytes(), path.name
+
+
 def test_the_prior_alone_has_its_figures(tmp_path):
     prior = forecast.prior_forecast(draws=400)
     for name in ("scenarios", "targets", "exceedance", "events", "priors", "resolution"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,16 @@ TuneOption = Annotated[int | None, typer.Option("--tune", min=1, help="Tuning st
 ChainsOption = Annotated[int | None, typer.Option("--chains", min=2, help="Chains (default: 4).")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default: 20260203).")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
+ONE_FORECAST = ("run", "update", "show", "plot")
+"""Commands that make or read one forecast: they end before there is garbage to speak of."""
+
+
+@app.callback()
+def begin(context: typer.Context) -> None:
+    """Leave garbage collection out where it costs time and finds nothing: imports make objects by the 100,000."""
+    if context.invoked_subcommand in ONE_FORECAST:
+        gc.disable()
+        context.call_on_close(gc.enable)
 
 
 def finish(result: Any, folder: Path) -> None:
@@ -45,6 +57,7 @@ def finish(result: Any, folder: Path) -> None:
 
 def exit_code(arguments: list[str] | None) -> int:
     """Run the command line and return its exit code."""
+    atexit.register(gc.freeze)  # else Python goes through all objects once more at its end, for most of a second
     failed = console(stderr=True)
     try:
         code = app(arguments, standalone_mode=False) or 0

@@ -16,11 +16,16 @@ from typing import Any
 from forecast.files import InputError, Problem, did_you_mean, whole_file
 from forecast.forecasting import Forecast
 from forecast.plots.answers import events, exceedance, scenarios, targets, watchlist
+from forecast.plots.backtests import save_backtest
 from forecast.plots.brief import priors, resolution
+from forecast.plots.calibration import coverage, learning, ranks, save_calibration
 from forecast.plots.look import save_as
 from forecast.plots.model import parameters, predictive
+from forecast.plots.multiverse import drivers, multiverse, save_sensitivity
+from forecast.plots.reliability import counts, pit, reliability, skill
 from forecast.plots.results import save_explanation, save_trajectory, save_watch
 from forecast.plots.signposts import signposts
+from forecast.plots.track_record import save_scores, track_record
 from forecast.plots.trajectory import trajectory
 from forecast.plots.waterfall import waterfall
 
@@ -43,11 +48,25 @@ FIRST = ("scenarios", "targets", "exceedance", "events")
 __all__ = [  # noqa: PLE0604
     "FIRST",
     "PLOTS",
+    "counts",
+    "coverage",
+    "drivers",
+    "learning",
+    "multiverse",
+    "pit",
+    "ranks",
+    "reliability",
     "save",
+    "save_backtest",
+    "save_calibration",
     "save_explanation",
+    "save_scores",
+    "save_sensitivity",
     "save_trajectory",
     "save_watch",
     "signposts",
+    "skill",
+    "track_record",
     "trajectory",
     "waterfall",
     *PLOTS,

@@ -27,6 +27,10 @@ WIDTH = 7.2
 DPI = 160
 LAID_OUT = {"figure.constrained_layout.use": False}
 """Setting under which a figure stays as it was laid out, and is drawn once, not twice, in every format."""
+UNDATED: Any = {
+    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},  # no larger than 6, sooner done
+    "svg": {"metadata": {"Date": None, "Creator": None}},
+}
 
 STYLE: Any = {
     "figure.dpi": DPI,
@@ -37,6 +41,7 @@ STYLE: Any = {
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # where titles stand by themselves: else the ticks are measured each time to be sure of it
     "axes.labelsize": 8.5,
     "axes.edgecolor": "#888888",
     "axes.linewidth": 0.7,
@@ -71,9 +76,8 @@ class Picture(Figure):
 
 def save_as(picture: Figure, target: Any, form: str) -> None:
     """Write a figure as ``png`` or ``svg`` to a path or buffer; the same figure gives the same bytes."""
-    undated = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[form]
     with mpl.rc_context(STYLE | LAID_OUT):
-        picture.savefig(target, format=form, metadata=undated)
+        picture.savefig(target, format=form, **UNDATED[form])
 
 
 def require_fit(forecast: Any, name: str) -> None:
@@ -100,12 +104,20 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any]) -> Figure:
-    """Add title and caption, and lay out once: what is drawn, which interval, and from which forecast it is."""
-    source = (
+def source_of(manifest: dict[str, Any]) -> str:
+    """Return the line that says from which forecast a figure is."""
+    return (
         f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
         f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"
     )
+
+
+def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any] | str) -> Figure:
+    """Add title and caption, and lay out once: what is drawn, which interval, and from which forecast it is.
+
+    What is of no one forecast gives a line of its own instead of a manifest.
+    """
+    source = manifest if isinstance(manifest, str) else source_of(manifest)
     picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     whole = note.replace(" %", "\N{NO-BREAK SPACE}%").replace("eti ", "eti\N{NO-BREAK SPACE}")  # no break before a unit
     picture.supxlabel(f"{fill(whole, 140)}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")

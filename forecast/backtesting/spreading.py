@@ -1,0 +1,144 @@
+"""The origins of a backtest, several at a time: in threads of this process, or on the workers of a Dask cluster.
+
+Either way an origin's numbers are the same on machines of one kind: seeds do not depend on where, or in which order, it
+is worked on, and every model is compiled of the last origin.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+from forecast.backtesting.asking import Question
+from forecast.backtesting.saying import Said, evidence_at, say
+from forecast.files import InputError, Problem
+from forecast.inference import Compiled, Evidence, Settings
+from forecast.specification import Specification
+from forecast.trees import PACKAGES
+
+AT_ONCE = 2
+"""Origins worked on at a time in this process: while one is simulated on one core, the other one is sampled."""
+PATIENCE = 20
+"""Seconds to wait for a scheduler, and for its first worker."""
+PACKAGE = "enforcement-forecast"
+_COMPILING = Lock()
+
+
+class Task(NamedTuple):
+    """One origin, as it travels to a worker.
+
+    ``priors``: the prior file as plain values. ``last``: the last origin, which fixes the model's coordinates.
+    ``key`` names prior file, last origin and its record: what is compiled for one key serves every task that has it.
+    """
+
+    key: tuple[str, str, str]
+    priors: dict[str, Any]
+    question: Question
+    last: Question
+    settings: Settings
+
+
+def here(
+    evidence: Sequence[Evidence], asked: Sequence[Question], settings: Settings, compiled: Compiled
+) -> Generator[Said]:
+    """Yield what is said at each origin, in order, from threads that share one compiled model."""
+    from joblib import Parallel, delayed  # type: ignore[import-untyped] # noqa: PLC0415
+
+    wider = asked[-1].known
+    work = [delayed(say)(compiled, known, q, wider, settings) for known, q in zip(evidence, asked, strict=True)]
+    stream = Parallel(n_jobs=AT_ONCE, backend="threading", return_as="generator", pre_dispatch="all")(work)
+    try:
+        for one in stream:  # noqa: UP028  ("yield from" would close the stream itself)
+            yield one
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib deplores the work that was done in vain
+            stream.close()
+
+
+def on_cluster(
+    specification: Specification, asked: Sequence[Question], settings: Settings, scheduler: str
+) -> Generator[Said]:
+    """Yield what is said at each origin, in order; each is a task of the Dask cluster at ``scheduler``.
+
+    A worker compiles the model once and keeps it. Raises ``InputError`` where Dask is not installed, the scheduler does
+    not answer, it has no worker, or a worker does not have this version of the package.
+    """
+    try:
+        from distributed import Client  # noqa: PLC0415
+    except ImportError:
+        what = "needs Dask, which is not installed: pip install 'enforcement-forecast[cluster]'"
+        raise InputError(Problem("--scheduler", what)) from None
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        what = f"no scheduler answers at {scheduler!r} ({error or type(error).__name__})"
+        raise InputError(Problem("--scheduler", what)) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            what = f"the cluster at {scheduler!r} has no workers; start some"
+            raise InputError(Problem("--scheduler", what)) from error
+        _require_same(client, scheduler)
+        priors, last = specification.model_dump(), asked[-1]
+        key = (specification.fingerprint, str(last.day), last.known.fingerprint)
+        futures = [client.submit(remote, Task(key, priors, q, last, settings), pure=False) for q in asked]
+        for future in futures:
+            yield future.result()
+
+
+def _require_same(client: Any, scheduler: str) -> None:
+    """Raise ``InputError`` unless every worker has this package, and what it computes with, in the same versions."""
+    try:
+        found = client.run(versions)
+    except ModuleNotFoundError as error:
+        what = f"a worker at {scheduler!r} lacks {error.name!r}: install this package there"
+        raise InputError(Problem("--scheduler", what)) from error
+    own = versions()
+    problems = [
+        Problem("--scheduler", f"the worker at {worker} has {name} {there.get(name)}, here it is {version}")
+        for worker, there in sorted(found.items())
+        for name, version in own.items()
+        if there.get(name) != version
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package and of what its numbers come from."""
+    return {package: importlib.metadata.version(package) for package in (PACKAGE, *PACKAGES)}
+
+
+def remote(task: Task) -> Said:
+    """Answer one task on a worker."""
+    specification = Specification.model_validate(task.priors)
+    with _COMPILING:
+        compiled = _compiled(_Model(task))
+    wider = task.last.known
+    return say(compiled, evidence_at(specification, task.question, wider), task.question, wider, task.settings)
+
+
+class _Model:
+    """A task, told from others by its key alone: what a compiled model is kept under."""
+
+    def __init__(self, task: Task):
+        self.task = task
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Model) and self.task.key == other.task.key
+
+    def __hash__(self) -> int:
+        return hash(self.task.key)
+
+
+@lru_cache(maxsize=1)
+def _compiled(model: _Model) -> Compiled:
+    task = model.task
+    specification = Specification.model_validate(task.priors)
+    return Compiled(evidence_at(specification, task.last, task.last.known))

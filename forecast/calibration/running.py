@@ -1,0 +1,141 @@
+"""Simulation-based calibration: worlds with known truth, each fitted by the model that forecasts, compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast.calibration import tables
+from forecast.calibration.examining import Examined, Simulate, examine, simulated
+from forecast.calibration.fitting import AGAIN, MAX_DIVERGENT, MAX_R_HAT, MIN_ESS, SETTINGS, Fit, sampler
+from forecast.calibration.store import Store, code_fingerprint
+from forecast.files import InputError, Problem
+from forecast.inference import Compiled, Evidence, Settings
+from forecast.record import Record, load_record
+from forecast.simulate import Design, design_of
+from forecast.specification import Specification, load_specification
+
+AT_ONCE = 2
+"""Worlds worked on at a time: while one is ranked on one core, the other one is sampled."""
+SPAN = (3, 36)
+"""Months after the brief for which a world is observed: each for a whole number between these, drawn at random."""
+WORLDS, FULL = 100, 1000
+MOST_FAILED = 0.05
+"""Share of worlds that may fail to converge twice."""
+
+
+@dataclass(frozen=True, repr=False)
+class Calibration:
+    """What worlds with known truth say of the model; ``examined``: one entry per world, in order."""
+
+    examined: tuple[Examined, ...]
+    manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        told = "passed" if self.passed else "failed"
+        return f"<Calibration of {self.manifest['matter']} in {len(self.examined)} worlds: {told}>"
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name, as ``tables`` describes them."""
+        return tables.all_tables(self.examined)
+
+    @property
+    def departures(self) -> pd.DataFrame:
+        """The rows of ``uniformity`` whose ranks are not uniform, worst first."""
+        table = self.tables["uniformity"]
+        return table.loc[~table["passed"]].sort_values("adjusted", kind="stable")
+
+    @property
+    def converged(self) -> bool:
+        """Whether few enough worlds failed to converge."""
+        return sum(bool(one.failed) for one in self.examined) <= MOST_FAILED * len(self.examined)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether no quantity's ranks depart from uniform."""
+        return self.departures.empty
+
+    @property
+    def passed(self) -> bool:
+        """Whether the model is calibrated in its own worlds, as far as these can tell."""
+        return self.calibrated and self.converged
+
+
+def calibrate(
+    specification: Specification | str | Path | None = None,
+    record: Record | str | Path | None = None,
+    *,
+    worlds: int = WORLDS,
+    seed: int = Settings.seed,
+    folder: Path | str | None = None,
+    anew: bool = False,
+    span: tuple[int, int] = SPAN,
+    fit: Fit | None = None,
+    simulate: Simulate = simulated,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Calibration:
+    """Draw worlds from the prior file, fit each, and rank every truth among the draws of its posterior.
+
+    ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. Every number follows from
+    ``seed``. With a ``folder`` each world is written as it comes, and what is there already is not done again
+    (``anew``: it is). ``fit`` and ``simulate`` replace sampler and story: two that do not belong together must fail.
+    Raises ``InputError`` on bad input; worlds that do not converge are counted, not refused.
+    """
+    if worlds < 2:
+        raise InputError(Problem("worlds", f"{worlds}, expected at least 2"))
+    spec = specification if isinstance(specification, Specification) else load_specification(specification)
+    design = design_of(spec, record if isinstance(record, Record) else load_record(record))
+    about = _about(design, seed, span, "sampler" if fit is None else "given")
+    store = Store(Path(folder), about) if folder is not None else None
+    done = store.open(anew=anew) if store else {}
+    missing = [number for number in range(worlds) if number not in done]
+    if len(missing) < worlds:
+        tell(f"{worlds - len(missing)} of {worlds} worlds are there already")
+    if missing and fit is None:
+        tell("Compiling the model once for all worlds (the first time takes up to a minute)")
+        fit = sampler(Compiled(Evidence(spec, design.exposure, design.observations)))
+    for one in _each(missing, lambda number: examine(design, span, number, seed, fit, simulate)) if fit else ():
+        done[one.world] = one
+        if store:
+            store.keep(one)
+        if len(done) % max(worlds // 10, 1) == 0:
+            tell(f"{len(done)} of {worlds} worlds")
+    return Calibration(tuple(done[number] for number in range(worlds)), {**about, "worlds": worlds})
+
+
+def _each(numbers: list[int], work: Callable[[int], Examined]) -> Iterator[Examined]:
+    """Yield worlds as they are done; an interruption waits for those at work alone."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(work, number) for number in numbers]
+        try:
+            for one in as_completed(waiting):
+                yield one.result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+def _about(design: Design, seed: int, span: tuple[int, int], fit: str) -> dict[str, Any]:
+    """Return what every world of a calibration is made from."""
+    spec = design.specification
+    first, again = ({"draws": s.draws, "tune": s.tune, "chains": s.chains} for s in (SETTINGS, AGAIN))
+    return {
+        "matter": spec.matter,
+        "as_of": str(spec.as_of),
+        "priors_fingerprint": spec.fingerprint,
+        "record_fingerprint": design.record.fingerprint,
+        "code_fingerprint": code_fingerprint(),
+        "seed": seed,
+        "span_months": list(span),
+        "fit": fit,
+        "settings": first,
+        "settings_again": again,
+        "gate": {"r_hat": MAX_R_HAT, "ess": MIN_ESS, "divergent": MAX_DIVERGENT},
+    }
