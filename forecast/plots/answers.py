@@ -212,8 +212,11 @@ def events(forecast: Forecast) -> Figure:
         note += f"There are no statements to show: the brief is of {m['as_of']}."
     else:
         title += ": draws (lines) and statements (markers)"
-        note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which can lift them; "
-        note += f"diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since is left out."
+        note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which "
+        note += (
+            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since is "
+        )
+        note += "left out."
     return look.finish(picture, title, note, forecast.manifest)
 
 
