@@ -243,7 +243,8 @@ def resolve(future: Future) -> np.ndarray:
     }  # fmt: skip
     timely = np.where(future.fine_time <= limit, future.fine_time, np.inf)
     fines = o.resolved_fine_total + future.by(timely, future.fine_path, future.fine_amount)
-    closed = future.paths.all_closed[:, None] <= np.minimum(horizons, limit)
+    none_open = not x.is_open[: x.n_focal].any()  # closed before the origin: no path can close it again
+    closed = (future.paths.all_closed[:, None] <= np.minimum(horizons, limit)) | none_open
     answer = classify(clauses_of(rule), seen, scopes, fines, closed)
     answer[:, -1] = np.where(answer[:, -1] == PENDING, 0, answer[:, -1])
     return answer

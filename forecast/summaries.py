@@ -144,10 +144,14 @@ def scenario_table(views: dict[str, np.ndarray], origin: str, chains: int) -> pd
 
 
 def resolution_table(draws: xr.Dataset) -> pd.DataFrame:
-    """Return the cross-table latent (rows) by resolved (columns) scenario at the last horizon; rows sum to 1."""
+    """Return the cross-table latent (rows) by resolved (columns) scenario at the last horizon; rows sum to 1.
+
+    A scenario of no draw has a row of NaN.
+    """
     scenario = draws["scenario"].values
     resolved = np.stack([draws[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
-    table = [resolved[scenario == s].mean(axis=0) for s in range(len(SCENARIOS))]
+    of = [scenario == s for s in range(len(SCENARIOS))]
+    table = [resolved[own].mean(axis=0) if own.any() else np.full(len(SCENARIOS), np.nan) for own in of]
     return pd.DataFrame(table, index=pd.Index(SCENARIOS, name="latent"), columns=list(SCENARIOS))
 
 

@@ -19,6 +19,7 @@ def without_effects(spec: Specification) -> Specification:
     for part in (*hazards["scales"].values(), *hazards["severity"].values()):
         part |= {"low": 1e-8, "high": 2e-8}
     hazards["frailty_shape"] |= {"low": 1e6, "high": 2e6}
+    hazards["steps"] = {}
     return Specification.model_validate(data)
 
 

@@ -1,5 +1,7 @@
 """Saving figures: every one, whole or not at all, with the same bytes each time; unknown names are refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -38,6 +40,22 @@ def test_the_same_forecast_gives_the_same_bytes(packaged, drawn, tmp_path):
     again = plots.save(packaged, tmp_path, ["events", "resolution", "parameters"])
     for path in again:
         assert path.read_bytes() == (drawn[0].parent / path.name).read_bytes(), path.name
+
+
+def test_figures_keep_their_names_and_load_only_what_they_show():
+    """Some figures are named as their modules are; importing all modules hides none of them."""
+    code = (
+        "import sys, pkgutil, importlib, forecast.plots as plots\n"
+        "others = [m for m in sys.modules if m.startswith(('forecast.attribution', 'forecast.ledger'))]\n"
+        "for module in pkgutil.iter_modules(plots.__path__, 'forecast.plots.'): importlib.import_module(module.name)\n"
+        "print(others, [name for name in dir(plots) if isinstance(getattr(plots, name), type(sys))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] []"
+    assert set(dir(plots)) >= {*plots.PLOTS, "save", "trajectory", "waterfall", "save_watch"}
+    assert all(callable(getattr(plots, name)) for name in dir(plots) if name not in ("PLOTS", "FIRST"))
+    with pytest.raises(AttributeError, match="has no attribute 'cats'"):
+        plots.cats  # noqa: B018
 
 
 def test_titles_stand_where_they_would_be_put_above_the_ticks(packaged, drawn, monkeypatch, tmp_path):

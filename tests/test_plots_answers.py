@@ -254,7 +254,7 @@ def test_markers_are_the_statements_and_their_mixture(packaged, drawn):
         np.testing.assert_allclose(y, mixed)
     for family in {*answers.TARGET_FAMILIES, "closure", "appeal"} - set(table["family"]):
         assert f"stated:{family}:all" not in gids(drawn["events"])
-    assert "net of closures and stages" in caption(drawn["events"])
+    assert "net of closures" in caption(drawn["events"])
 
 
 def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):

@@ -8,7 +8,8 @@ from test_backtest import unfitted
 import forecast
 from forecast import plots
 from forecast.backtesting.rows import FORECASTERS
-from forecast.plots import backtests, look, reliability
+from forecast.plots import backtests, look
+from forecast.plots.reliability import CLIP, COLOURS, PARTS, counts, pit, reliability, skill
 from forecast.plots.answers import FAMILY_NAMES
 
 
@@ -19,7 +20,7 @@ def lines(picture, gid):
 
 def test_reliability_shows_every_bin():
     table = unfitted().reliability.query("window_months == 'all'")
-    picture = reliability.reliability(unfitted())
+    picture = reliability(unfitted())
     assert len(picture.axes) == len(FORECASTERS)
     panels = zip(picture.axes, lines(picture, "share"), lines(picture, "none"), FORECASTERS, strict=True)
     for axes, shares, none, name in panels:
@@ -37,7 +38,7 @@ def test_reliability_shows_every_bin():
 def test_counts_show_what_was_observed_and_expected():
     table = unfitted().counts.query("window_months == 'all' and target != 'all'")
     table = table.sort_values("observed", ascending=False, kind="stable")
-    picture = reliability.counts(unfitted())
+    picture = counts(unfitted())
     axes = picture.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [FAMILY_NAMES[f] for f in table["target"]]
     for line, name in zip(axes.lines, FORECASTERS, strict=True):
@@ -48,9 +49,9 @@ def test_counts_show_what_was_observed_and_expected():
 
 def test_pit_shows_line_and_band():
     table = unfitted().pit
-    picture = reliability.pit(unfitted())
+    picture = pit(unfitted())
     assert len(picture.axes) == 3
-    for axes, (kind, target) in zip(picture.axes, reliability.PARTS, strict=True):
+    for axes, (kind, target) in zip(picture.axes, PARTS, strict=True):
         own = table[(table["kind"] == kind) & (table["target"] == target)]
         line = next(line for line in axes.lines if line.get_gid() == f"{kind}:{target}")
         np.testing.assert_allclose(line.get_ydata()[1:-1], own["difference"])
@@ -62,13 +63,13 @@ def test_pit_shows_line_and_band():
 
 def test_skill_shows_every_part_and_says_where_it_goes_on():
     scores = unfitted().scores.query("window_months == 'all' and score in ['log', 'crps']")
-    picture = reliability.skill(unfitted())
+    picture = skill(unfitted())
     axes = picture.axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == 15
     assert names[0].startswith("All families (137 in ")
     assert names[-1].startswith("Log size of a fine (")
-    low, high = reliability.CLIP
+    low, high = CLIP
     for name in list(FORECASTERS)[1:]:
         own = scores[scores["baseline"] == name]
         shown = next(line for line in axes.lines if line.get_gid() == f"skill:{name}")
@@ -79,7 +80,7 @@ def test_skill_shows_every_part_and_says_where_it_goes_on():
 
 
 def colour(line, name):
-    return line.get_color() == reliability.COLOURS[name]
+    return line.get_color() == COLOURS[name]
 
 
 def test_figures_say_what_they_are_of_and_fill_the_page():
@@ -98,6 +99,6 @@ def test_a_folder_has_its_figures_and_the_same_bytes(tmp_path):
     assert dict(mpl.rcParams) == before
     names = {p.name for p in (tmp_path / "a").iterdir()}
     assert names >= {f"{name}.{form}" for name in backtests.FIGURES for form in ("png", "svg")}
-    look.save_as(reliability.skill(unfitted()), tmp_path / "again.svg", "svg")
+    look.save_as(skill(unfitted()), tmp_path / "again.svg", "svg")
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "a" / "skill.svg").read_bytes()
     assert plots.save_backtest is forecast.save_backtest

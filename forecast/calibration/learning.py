@@ -33,8 +33,8 @@ SURE = 0.8
 """Probability from which a scenario counts as recognised."""
 EVERY = 3
 """Months between two looks at silence."""
-KEEP = 500
-"""Draws that are weighted."""
+KEEP = 1600
+"""Draws that are weighted, at most."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 LOG_WEIGHTS = np.log(WEIGHTS / WEIGHTS.sum())
 GRID = 2001

@@ -4,30 +4,25 @@
     forecast.plots.scenarios(result)              # a notebook shows it
     forecast.plots.save(result, "figures")        # all of them, as PNG and SVG
 
-Figures that ArviZ has are its ``PlotCollection``; all others are Matplotlib figures.
+Figures that ArviZ has are its ``PlotCollection``; all others are Matplotlib figures. Those of other results than a
+forecast are imported when they are first used.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from forecast.files import InputError, Problem, did_you_mean, whole_file
 from forecast.forecasting import Forecast
 from forecast.plots.answers import events, exceedance, scenarios, targets, watchlist
-from forecast.plots.backtests import save_backtest
 from forecast.plots.brief import priors, resolution
-from forecast.plots.calibration import coverage, learning, ranks, save_calibration
 from forecast.plots.look import save_as
 from forecast.plots.model import parameters, predictive
-from forecast.plots.multiverse import drivers, multiverse, save_sensitivity
-from forecast.plots.reliability import counts, pit, reliability, skill
-from forecast.plots.results import save_explanation, save_trajectory, save_watch
-from forecast.plots.signposts import signposts
-from forecast.plots.track_record import save_scores, track_record
-from forecast.plots.trajectory import trajectory
-from forecast.plots.waterfall import waterfall
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
     "scenarios": scenarios,
@@ -45,32 +40,52 @@ PLOTS: dict[str, Callable[[Forecast], Any]] = {
 FIRST = ("scenarios", "targets", "exceedance", "events")
 """What ``forecast run`` saves beside its tables."""
 
-__all__ = [  # noqa: PLE0604
-    "FIRST",
-    "PLOTS",
-    "counts",
-    "coverage",
-    "drivers",
-    "learning",
-    "multiverse",
-    "pit",
-    "ranks",
-    "reliability",
-    "save",
-    "save_backtest",
-    "save_calibration",
-    "save_explanation",
-    "save_scores",
-    "save_sensitivity",
-    "save_trajectory",
-    "save_watch",
-    "signposts",
-    "skill",
-    "track_record",
-    "trajectory",
-    "waterfall",
-    *PLOTS,
-]
+_PLACES = {
+    "counts": "reliability",
+    "coverage": "calibration",
+    "drivers": "multiverse",
+    "learning": "calibration",
+    "multiverse": "multiverse",
+    "pit": "reliability",
+    "ranks": "calibration",
+    "reliability": "reliability",
+    "save_backtest": "backtests",
+    "save_calibration": "calibration",
+    "save_explanation": "results",
+    "save_scores": "track_record",
+    "save_sensitivity": "multiverse",
+    "save_trajectory": "results",
+    "save_watch": "results",
+    "signposts": "signposts",
+    "skill": "reliability",
+    "track_record": "track_record",
+    "trajectory": "trajectory",
+    "waterfall": "waterfall",
+}
+"""Figures and folders of other results, and their modules, which import what made the results."""
+
+__all__ = sorted(["FIRST", "PLOTS", "save", *_PLACES, *PLOTS])  # noqa: PLE0605
+
+
+class _Package(ModuleType):
+    """This package, in which a figure keeps its name although its module, once imported, is bound under the same."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def save(forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS) -> list[Path]:

@@ -132,7 +132,7 @@ def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
         seen += [*low, *high]
     room = 0.07 * (max(seen) - min(seen) or 1.0)
     axes.set(xlim=(-0.5, len(at) - 0.5), ylim=(min(seen) - room, max(seen) + room))
-    axes.set_title(NAMES.get(name, name), fontsize=7.5, pad=13)
+    axes.set_title(NAMES.get(name, name), fontsize=7.2, pad=13)
     axes.text(0, 1.03, words, transform=axes.transAxes, fontsize=7)
     axes.set_xticks(at, [f"{h} mo" for h in HORIZONS])
     axes.grid(visible=False, axis="x")

@@ -43,7 +43,7 @@ def calibration_screen(calibration: Calibration) -> Group:
         Text(""),
         _learnt(t["learning"]),
         Text("Events in the matter since the brief, silence included, looked at after each and every third month."),
-        Text("Never: not within 60 months. From weighted draws, nothing is fitted again."),
+        Text(f"Never: not within 60 months. {_weights_line(t['learning'])}"),
         Text(""),
         Text(_sampler_line(t["worlds"], m)),
         *verdict(calibration),
@@ -94,6 +94,14 @@ def _learnt(table: pd.DataFrame) -> Table:
             cells = (_quantiles(own[column]) for column in ("events", "months"))
             screen.add_row(name, str(len(own)), f"{ever:.0%}", *cells, f"{wrong:.0%}")
     return screen
+
+
+def _weights_line(table: pd.DataFrame) -> str:
+    least = table["least_effective"].astype(float)
+    if least.empty:
+        return ""
+    left = f"{least.median():.0f} draws in the median world, {least.min():.0f} in the worst one"
+    return f"From weighted draws of one fit a world; at its hardest step the weights leave {left}."
 
 
 def _quantiles(values: pd.Series) -> str:
