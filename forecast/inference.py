@@ -16,7 +16,7 @@ from forecast.conjugate import draw_conjugate
 from forecast.exposure import Exposure, build_exposure
 from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_scopes, new_users
 from forecast.monte_carlo import convergence
-from forecast.observations import Observations, observe
+from forecast.observations import Observations, above_fines, observe
 from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
 from forecast.record import Record
 from forecast.specification import Specification
@@ -199,6 +199,7 @@ class Compiled:
         )
         names = parameters(evidence.specification, evidence.coords)
         raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
+        raw["log_turnover"] = above_fines(raw["log_turnover"], evidence.observations)
         rng = np.random.default_rng([settings.seed, 1])
         n = settings.chains * settings.draws
         exact = draw_conjugate(evidence.specification, evidence.observations, n, rng)

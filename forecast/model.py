@@ -21,8 +21,8 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 from forecast import kernel
 from forecast.exposure import Exposure
 from forecast.files import fingerprint
-from forecast.observations import Observations
-from forecast.parameters import Constants, constants, coordinates, effects, parameters
+from forecast.observations import LEAST_ROOM, NO_BOUND, Observations
+from forecast.parameters import Constants, Parameter, constants, coordinates, effects, parameters
 from forecast.specification import Specification
 
 KERNEL_EFFECTS = (
@@ -110,7 +110,8 @@ def _unpack(evidence: Any) -> tuple[dict[str, list[Any]], Any]:
 def build_model(spec: Specification, exposure: Exposure, observations: Observations) -> pm.Model:
     """Return the PyMC model of one prior file, with the evidence of one origin as its data.
 
-    The free variables are those of ``parameters.parameters``, each normal. The potentials are, in order: matters
+    The free variables are those of ``parameters.parameters``, each normal; ``log_turnover`` is moved by ``_turnover``
+    where fines bound it. The potentials are, in order: matters
     (history and news), sizes of fines, user counts, turnover, openings.
     """
     coords = coordinates(exposure, observations)
@@ -118,7 +119,10 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
     with pm.Model(coords=coords) as model:
         (vector,) = (pm.Data(k, v) for k, v in model_data(fixed, exposure, observations).items())
         data, matters_data = _unpack(vector)
-        raw = {name: pm.Normal(name, p.loc, p.scale, dims=p.dims) for name, p in parameters(spec, coords).items()}
+        table = parameters(spec, coords)
+        raw = {name: pm.Normal(name, p.loc, p.scale, dims=p.dims) for name, p in table.items()}
+        raw["log_turnover"], change = _turnover(raw["log_turnover"], table["log_turnover"], data["new_fines"])
+        pm.Potential("above_fines", change)
         e = effects(raw, fixed, pt)
 
         # Users: log changes drift with the service and leap with heavy-tailed noise; the focal series' news also
@@ -156,6 +160,19 @@ def _student(x: Any, loc: Any, scale: Any) -> Any:
     """Student's t with four degrees of freedom: ``3/8 (1 + z^2/4)^(-5/2) / scale``."""
     z = (x - loc) / scale
     return np.log(3 / 8) - (STUDENT_DF + 1) / 2 * pt.log1p(z**2 / STUDENT_DF) - pt.log(scale)
+
+
+def _turnover(z: Any, prior: Parameter, fines: Any) -> tuple[Any, Any]:
+    """Return ``log_turnover = log(exp(bound) + exp(z))``, and what its prior density is above that of ``z``.
+
+    A fine cannot exceed its ceiling, so the turnover lies above all of ``amount / ceiling``. Next to that wall the
+    sampler diverges; ``z``, which it moves instead, has none. ``above_fines`` maps its draws back.
+    """
+    amount, ceiling = fines
+    bound = pt.max(pt.concatenate([pt.log(amount) - pt.log(ceiling), [NO_BOUND]]))
+    x = pt.logaddexp(bound + LEAST_ROOM, z)
+    loc, scale = float(prior.loc), float(prior.scale)
+    return x, _normal(x, loc, scale) - _normal(z, loc, scale) + z - x
 
 
 def _new_fines(spec: Specification, fixed: Constants, raw: Any, fines: Any) -> Any:

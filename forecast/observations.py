@@ -23,6 +23,8 @@ from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, OPERATIO
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
+NO_BOUND, LEAST_ROOM = -200.0, 1e-9
+"""Lower bound of the log turnover where no fine gives one, and the room above one that a fine gives."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ class Observations:
     resolved_order_scopes: tuple[str, ...]
     resolved_fine_total: float
     unappealed_fines: tuple[float, ...]
+
+
+def above_fines(z: np.ndarray, observations: Observations) -> np.ndarray:
+    """Return ``log_turnover = log(exp(bound) + exp(z))``, where new fines bound it by ``max log(amount / ceiling)``."""
+    o = observations
+    bound = np.log(o.new_fine_amount / o.new_fine_ceiling).max(initial=NO_BOUND)
+    return np.logaddexp(bound + LEAST_ROOM, z)
 
 
 def observe(record: Record, specification: Specification, origin: date, wider: Record | None = None) -> Observations:

@@ -43,12 +43,17 @@ class World:
     def point(self, i: int) -> dict[str, np.ndarray]:
         return {k: v[i] for k, v in self.points.items()}
 
+    def free_turnover(self, origin: date, i: int) -> np.ndarray:
+        """What the sampler moves: the log of what the turnover has above the largest fine over its ceiling."""
+        o, x = self.observed[origin], self.points["log_turnover"][i]
+        return np.log(np.exp(x) - (o.new_fine_amount / o.new_fine_ceiling).max(initial=0) * np.exp(1e-9))
+
     def evaluate(self, origin: date, i: int) -> dict[str, float]:
         with self.model:
             pm.set_data(
                 model_data(constants(self.spec, self.exposure[origin]), self.exposure[origin], self.observed[origin])
             )
-        values = self.compiled(self.point(i))
+        values = self.compiled({**self.point(i), "log_turnover": self.free_turnover(origin, i)})
         return {name: float(v) for name, v in zip(("all", *POTENTIALS), values[:-1], strict=True)}
 
 
@@ -168,7 +173,9 @@ def test_log_probability(x_world, origin, i):
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, rel=1e-8), name
     priors = sum(norm.logpdf(raw[k], p.loc, p.scale).sum() for k, p in w.table.items())
-    assert got["all"] == pytest.approx(priors + sum(expected.values()), rel=1e-8)
+    jacobian = w.free_turnover(origin, i) - raw["log_turnover"]
+    assert (jacobian < -0.01) == (origin == LATER)
+    assert got["all"] == pytest.approx(priors + jacobian + sum(expected.values()), rel=1e-8)
 
 
 def test_later_origin_has_news_of_every_kind(x_world):

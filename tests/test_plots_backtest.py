@@ -9,8 +9,8 @@ import forecast
 from forecast import plots
 from forecast.backtesting.rows import FORECASTERS
 from forecast.plots import backtests, look
-from forecast.plots.reliability import CLIP, COLOURS, PARTS, counts, pit, reliability, skill
 from forecast.plots.answers import FAMILY_NAMES
+from forecast.plots.reliability import CLIP, COLOURS, PARTS, counts, pit, reliability, skill
 
 
 def lines(picture, gid):

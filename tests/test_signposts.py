@@ -254,7 +254,7 @@ def test_a_what_if_of_the_event_in_the_middle_is_near(packaged, table):
         row = table.query("case_id == @case_id and family == @family").iloc[0]
         after = supposed.table.query("view == 'inside'").set_index("target")["after"]
         gaps = np.array([after[name] - row[name] for name in SCENARIOS])
-        assert np.abs(gaps).max() < 0.10
+        assert np.abs(gaps).max() < 0.12
         assert gaps[2] < 0 < gaps[0]  # the silence around it
 
 
@@ -353,7 +353,7 @@ def test_fewer_events_would_not_do_and_the_likeliest_sets_are_shown(packaged, ol
 
 
 def test_plausibility_is_the_share_of_paths_with_all_of_the_set(branches, packaged):
-    result = stress(packaged, "limited", 0.6, branches=branches)
+    result = stress(packaged, "limited", 0.65, branches=branches)
     row = result.table.iloc[0]
     assert row["size"] == 2
     families = {"information_request": "request", "closed_no_action": "closure"}
