@@ -437,7 +437,7 @@ KINDS = ["summons", "extended", "charged", "information_request", "fine", "suspe
 
 @st.composite
 def later_rows(draw):
-    days = st.tuples(st.dates(date(2025, 6, 1), BRIEF), LATER_DAYS).filter(lambda pair: pair[0] <= pair[1])
+    days = st.tuples(st.dates(date(2025, 8, 1), BRIEF), LATER_DAYS).filter(lambda pair: pair[0] <= pair[1])
     told = [
         event(name, str(day), kind, str(published), **({"amount_eur": 1e7} if kind == "fine" else {}))
         for (day, published), name, kind in draw(
