@@ -14,13 +14,7 @@ import xarray as xr
 
 from forecast.files import whole_folder
 from forecast.folders import check_folder, read_json, read_tables, refuse_foreign, seal, write_json
-from forecast.inference import (
-    Compiled,
-    Evidence,
-    Posterior,
-    Settings,
-    gather,
-)
+from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
 from forecast.record import Record, as_day, load_record, save_record
@@ -101,8 +95,7 @@ def run(
         tell("Compiling the model (the first time takes up to a minute)")
         compiled = Compiled(evidence)
     tell(f"Sampling {settings.chains} chains of {settings.tune} + {settings.draws} draws")
-    posterior = fit(compiled, evidence, known, settings)
-    posterior.require_convergence()
+    posterior = fit(compiled, evidence, known, settings, tell=tell)
     tell("Simulating what may follow")
     return conclude(posterior, known.as_of(day))
 
@@ -114,23 +107,29 @@ def default_origin(specification: Specification, record: Record) -> date:
 
 
 def fit(
-    compiled: Compiled, evidence: Evidence, record: Record, settings: Settings, wider: Record | None = None
+    compiled: Compiled,
+    evidence: Evidence,
+    record: Record,
+    settings: Settings,
+    wider: Record | None = None,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Posterior:
-    """Sample; where ``pooling`` is below 1, first pool the analyst's probabilities with the outside view at ``as_of``.
+    """Return draws that passed the gate (``converged``), the analyst's probabilities pooled with the outside view.
 
-    The pool is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on posterior means, once; then comes news.
-    ``wider`` is the record that fixed the coordinates of ``evidence``, if it was another one.
+    Where ``pooling`` is below 1, the pool at ``as_of`` is logarithmic, ``pi_s^w * outside_s^(1 - w)`` normalised, on
+    posterior means, once; then comes news. ``wider`` is the record that fixed the coordinates of ``evidence``, if it
+    was another one.
     """
     spec = evidence.specification
     weight = spec.pooling.value
     if weight == 1 or not evidence.exposure.inside:
-        return compiled.sample(evidence, settings)
+        return converged(compiled, evidence, settings, tell)
     known = record.as_of(evidence.exposure.origin)
     at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider or known)
-    first = compiled.sample(at_brief, settings)
+    first = converged(compiled, at_brief, settings, tell)
     outside = outside_weights(first.draws).mean(axis=0)
     pooled = at_brief.constants.pi**weight * outside ** (1 - weight)
-    return compiled.sample(replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
+    return converged(compiled, replace(evidence, pooled_pi=pooled / pooled.sum()), settings, tell)
 
 
 def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = None) -> Forecast:

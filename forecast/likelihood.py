@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln, log_ndtr, logsumexp
 
+from forecast.elicitation import log_normal, pool
 from forecast.exposure import Exposure
 from forecast.observations import Observations
 from forecast.parameters import Constants
@@ -153,22 +154,28 @@ def first_hazards(
     return lived, draws["stated"] / foreseen[:, :, None]
 
 
-def new_fines(flat: Draws, fixed: Constants, reading: str, observations: Observations) -> np.ndarray:
+def new_fines(flat: Draws, effect: Draws, fixed: Constants, reading: str, observations: Observations) -> np.ndarray:
     """Return the log density of the focal matter's new fines, shape draw, scenario; a steep wall beyond a ceiling.
 
-    Reading ``share_of_ceiling``: ``logit(amount / (ceiling * turnover)) ~ Normal(loc_s, sd_s)``; reading ``eur``:
-    ``log amount ~ Normal(loc_s, sd_s)``. Densities are of the amount in EUR.
+    Reading ``share_of_ceiling``: ``logit(amount / (ceiling * turnover)) ~ Normal(loc_s, sd_s)``, pooled with the
+    reference sizes where ``pooling`` is below 1. Reading ``eur``: ``log amount ~ Normal(loc_s, sd_s)``, cut off at the
+    log of ``ceiling * turnover``. Densities are of the amount in EUR.
     """
-    amount = np.log(observations.new_fine_amount)[None, :]
-    share = amount - np.log(observations.new_fine_ceiling) - flat["log_turnover"][:, None]
+    o = observations
+    amount = np.log(o.new_fine_amount)[None, :]
+    share = amount - np.log(o.new_fine_ceiling) - flat["log_turnover"][:, None]
     beyond = (-1e4 * np.maximum(share + 1e-6, 0.0)).sum(axis=1)[:, None]
+    law = fixed.fine_loc, fixed.fine_sd
     if reading == "eur":
-        x, jacobian = amount, -amount
-    else:
-        inside = np.minimum(share, -1e-6)
-        rest = np.log(-np.expm1(inside))
-        x, jacobian = inside - rest, -amount - rest
-    density = log_normal(x[..., None], fixed.fine_loc, fixed.fine_sd) + jacobian[..., None]
+        below = log_ndtr(((amount - share)[..., None] - law[0]) / law[1])
+        density = log_normal(amount[..., None], *law) - below - amount[..., None]
+        return density.sum(axis=1) + beyond
+    own = np.append(effect["instrument"], np.zeros((len(share), 1)), axis=1)[:, o.new_fine_instrument]
+    reference = (flat["size_mean"][:, None] + own)[..., None], np.exp(flat["log_size_spread"])[:, None, None]
+    law = pool(fixed.pooling, law, reference)
+    inside = np.minimum(share, -1e-6)
+    rest = np.log(-np.expm1(inside))
+    density = log_normal((inside - rest)[..., None], *law) - (amount + rest)[..., None]
     return density.sum(axis=1) + beyond
 
 
@@ -217,11 +224,6 @@ def _user_changes(flat: Draws, effect: Draws, users: np.ndarray, felt: np.ndarra
     noise = np.exp(flat["log_user_noise"])[:, None] * np.sqrt(months)
     z = (change[:, None] - (drift[..., None] + felt)) / noise[..., None]
     return np.log(3 / 8) - 5 / 2 * np.log1p(z * z / 4) - np.log(noise)[..., None]
-
-
-def log_normal(x: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return the log density of a normal; SciPy's own costs ten times as much, for checks of its input."""
-    return -(((x - loc) / scale) ** 2) / 2 - np.log(np.sqrt(2 * np.pi)) - np.log(scale)
 
 
 def _openings(flat: Draws, count: np.ndarray, months: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from forecast import kernel
+from forecast.elicitation import pool
 from forecast.exposure import Exposure
 from forecast.files import fingerprint
 from forecast.observations import LEAST_ROOM, NO_BOUND, Observations
@@ -71,9 +72,10 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
     return matter_log_likelihood, version
 
 
-TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 2, "new_orders": 3, "openings": 4}
+TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 4, "new_orders": 3, "openings": 4}
 """Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log
-figure, sd. ``new_fines``: EUR, ceiling. ``new_orders``: log probability of the scope by scenario. ``openings``: counts
+figure, sd. ``new_fines``: EUR, ceiling, instrument, weight of the brief. ``new_orders``: log probability of the
+scope by scenario. ``openings``: counts
 (usual, raised), months (usual, raised) per provider."""
 
 
@@ -88,7 +90,14 @@ def model_data(fixed: Constants, exposure: Exposure, observations: Observations)
         "sizes": np.column_stack([o.size, o.size_instrument]),
         "users": o.users,
         "turnover": np.column_stack([o.turnover, o.turnover_sd]),
-        "new_fines": np.column_stack([o.new_fine_amount, o.new_fine_ceiling]),
+        "new_fines": np.column_stack(
+            [
+                o.new_fine_amount,
+                o.new_fine_ceiling,
+                o.new_fine_instrument,
+                np.full(len(o.new_fine_amount), fixed.pooling),
+            ]
+        ),
         "new_orders": fixed.log_scope[o.new_order_scopes],
         "openings": np.column_stack([o.opening_count, o.opening_months]),
     }
@@ -133,7 +142,7 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
             pm.Potential("users", ((1 - is_news) * users)[:, 0].sum())
 
         # Matters: events, silence and closings, whichever scenario they belong to; the focal one with its news.
-        other = _new_fines(spec, fixed, raw, data["new_fines"]) + pt.sum(is_news * users, axis=0)
+        other = _new_fines(spec, fixed, raw, e, data["new_fines"]) + pt.sum(is_news * users, axis=0)
         other += pt.stack([pt.sum(column) for column in data["new_orders"]])
         inputs = [*(e[k] for k in KERNEL_EFFECTS), other, matters_data]
         pm.Potential("matters", MatterLogLikelihood()(*inputs)[0])
@@ -168,27 +177,28 @@ def _turnover(z: Any, prior: Parameter, fines: Any) -> tuple[Any, Any]:
     A fine cannot exceed its ceiling, so the turnover lies above all of ``amount / ceiling``. Next to that wall the
     sampler diverges; ``z``, which it moves instead, has none. ``above_fines`` maps its draws back.
     """
-    amount, ceiling = fines
+    amount, ceiling, *_ = fines
     bound = pt.max(pt.concatenate([pt.log(amount) - pt.log(ceiling), [NO_BOUND]]))
     x = pt.logaddexp(bound + LEAST_ROOM, z)
     loc, scale = float(prior.loc), float(prior.scale)
     return x, _normal(x, loc, scale) - _normal(z, loc, scale) + z - x
 
 
-def _new_fines(spec: Specification, fixed: Constants, raw: Any, fines: Any) -> Any:
-    """Log density of new focal fines by scenario; the amount may not exceed its ceiling (a steep wall beyond)."""
-    amount, ceiling = fines
-    log_amount = pt.log(amount)
-    log_share = log_amount - pt.log(ceiling) - raw["log_turnover"]
+def _new_fines(spec: Specification, fixed: Constants, raw: Any, e: Any, fines: Any) -> Any:
+    """Log density of new focal fines by scenario, as ``likelihood.new_fines``; a steep wall beyond the ceiling."""
+    amount, ceiling, instrument, weight = fines
+    log_amount, log_ceiling = pt.log(amount), pt.log(ceiling) + raw["log_turnover"]
+    log_share = log_amount - log_ceiling
     wall = pt.sum(-1e4 * pt.maximum(log_share + 1e-6, 0.0))
+    law = fixed.fine_loc, fixed.fine_sd
     if spec.fines.reading == "eur":
-        x, jacobian = log_amount, -log_amount
-    else:
-        inside = pt.minimum(log_share, -1e-6)
-        rest = pt.log(-pt.expm1(inside))
-        x, jacobian = inside - rest, -log_amount - rest
-    density = _normal(x[:, None], fixed.fine_loc, fixed.fine_sd) + jacobian[:, None]
-    return pt.sum(density, axis=0) + wall
+        below = pm.logcdf(pm.Normal.dist(*law), log_ceiling[:, None])
+        return pt.sum(_normal(log_amount[:, None], *law) - below - log_amount[:, None], axis=0) + wall
+    own = pt.concatenate([e["instrument"], [0.0]])[pt.cast(instrument, "int64")]
+    law = pool(weight[:, None], law, ((raw["size_mean"] + own)[:, None], pt.exp(raw["log_size_spread"])))
+    inside = pt.minimum(log_share, -1e-6)
+    rest = pt.log(-pt.expm1(inside))
+    return pt.sum(_normal((inside - rest)[:, None], *law) - (log_amount + rest)[:, None], axis=0) + wall
 
 
 def _users(raw: Any, e: Any, users: Any) -> Any:

@@ -13,22 +13,22 @@ FEWEST_CHAINS, FEWEST_DRAWS, FEWEST_IN_TAIL = 2, 4, 5
 TAILS = (0.05, 0.95)
 
 
-def convergence(values: np.ndarray) -> dict[str, np.ndarray]:
+def convergence(values: np.ndarray, *, mixing: bool = True) -> dict[str, np.ndarray]:
     """Return ``r_hat``, ``ess_bulk``, ``ess_tail`` and ``mcse_mean`` of draws (..., chain, draw), each of shape (...).
 
     Vehtari et al. 2021, doi:10.1214/20-BA1221. ``r_hat``: the larger of the two of normal scores and of normal scores
     of the distance from the median, chains split in two. ``ess_bulk``: of the normal scores. ``ess_tail``: the smaller
     of the two of lying below the 5 % and the 95 % quantile. NaN where any draw is NaN, where there are fewer than two
-    chains of four draws, and, for R-hat, where no chain ever moves.
+    chains of four draws, and, for R-hat, where no chain ever moves. Without ``mixing`` there is no R-hat.
     """
     if values.shape[-2] < FEWEST_CHAINS or values.shape[-1] < FEWEST_DRAWS:
-        return dict.fromkeys(("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), np.full(values.shape[:-2], np.nan))
+        names = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean")[not mixing :]
+        return dict.fromkeys(names, np.full(values.shape[:-2], np.nan))
     split = _split(values)
-    middle = np.median(split, axis=(-2, -1), keepdims=True)
-    scores, folded = _normal_scores(split), _normal_scores(np.abs(split - middle))
+    scores = _normal_scores(split)
     limits = np.quantile(values, TAILS, axis=(-2, -1))[..., None, None]
-    found = {
-        "r_hat": np.fmax(_r_hat(scores), _r_hat(folded)),
+    found = {"r_hat": np.fmax(_r_hat(scores), _r_hat(_folded(split)))} if mixing else {}
+    found |= {
         "ess_bulk": _ess(scores),
         "ess_tail": np.minimum(*(_ess(_split((values <= limit).astype(float))) for limit in limits)),
         "mcse_mean": mcse(values),
@@ -51,6 +51,11 @@ def _split(values: np.ndarray) -> np.ndarray:
     """Return each chain as two of half its length, without the middle draw of an odd number."""
     half = values.shape[-1] // 2
     return np.concatenate([values[..., :half], values[..., -half:]], axis=-2)
+
+
+def _folded(split: np.ndarray) -> np.ndarray:
+    """Return normal scores of the distance from the median."""
+    return _normal_scores(np.abs(split - np.median(split, axis=(-2, -1), keepdims=True)))
 
 
 def _normal_scores(split: np.ndarray) -> np.ndarray:

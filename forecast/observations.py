@@ -36,12 +36,12 @@ class Observations:
     ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced fines.
     ``users``: per change within a
     series: log change, months between mid-periods, index of the service, accrual of the focal impact at both ends,
-    and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider
-    by (usual, raised). ``opening_raised_left``: months that each provider's rate stays raised
-    after the origin (-1: it is no longer designated). ``new_fine_*``: amounts and ceilings (share of
-    turnover) of focal fines after ``as_of``; ``new_order_scopes``: index into ``SCOPES`` of each focal order since then
-    whose scope is known; ``resolved_*``: what the resolution rule
-    has seen so far, dated after ``as_of`` and within its months;
+    and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider by (usual, raised).
+    ``opening_raised_left``: months that each provider's rate stays raised after the origin (-1: it is no longer
+    designated). ``new_fine_*``: amounts, ceilings (share of turnover) and instruments (index; -1: of no reference fine)
+    of focal fines after ``as_of``. ``new_order_scopes``: index into ``SCOPES`` of each focal order since then whose
+    scope is known. ``resolved_*``: what the resolution rule has seen so far, dated after ``as_of`` and within its
+    months.
     ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
     """
 
@@ -65,6 +65,7 @@ class Observations:
     opening_raised_left: np.ndarray
     new_fine_amount: np.ndarray
     new_fine_ceiling: np.ndarray
+    new_fine_instrument: np.ndarray
     new_order_scopes: np.ndarray
     resolved_families: tuple[str, ...]
     resolved_order_scopes: tuple[str, ...]
@@ -100,7 +101,7 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
         **_users(known, specification, services),
         **_turnover(known, specification),
         **openings_of(known, specification, origin),
-        **_new_fines(known, specification, focal_cases, before),
+        **_new_fines(known, specification, focal_cases, before, instruments),
         new_order_scopes=_new_order_scopes(known, focal_cases, before),
         **_resolved(known, specification, focal_cases),
         unappealed_fines=_unappealed(known, focal_cases, origin),
@@ -235,7 +236,11 @@ def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
 
 
 def _new_fines(
-    known: Record, specification: Specification, focal_cases: set[str], before: frozenset[str]
+    known: Record,
+    specification: Specification,
+    focal_cases: set[str],
+    before: frozenset[str],
+    instruments: tuple[str, ...],
 ) -> dict[str, Any]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
     events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]
@@ -244,9 +249,11 @@ def _new_fines(
         ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or specification.fines.ceiling.value
         for c in events["case_id"]
     ]
+    laws = [instrument(cases.at[c, "instrument"]) for c in events["case_id"]]
     return {
         "new_fine_amount": events["amount_eur"].to_numpy(float),
         "new_fine_ceiling": np.array(caps, dtype=float),
+        "new_fine_instrument": np.array([instruments.index(n) if n in instruments else -1 for n in laws], dtype=int),
     }
 
 

@@ -27,11 +27,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from forecast.elicitation import (
     Normal,
     conditional_probabilities,
+    log_normal,
     logitnormal_from_range,
     lognormal_from_range,
     normal_from_range,
@@ -152,6 +152,8 @@ class Constants:
     statement_shared: float
     fine_loc: np.ndarray
     fine_sd: np.ndarray
+    pooling: float
+    """Weight of the brief where it is pooled with the record."""
     impact_loc: np.ndarray
     impact_sd: np.ndarray
     impact_cholesky: np.ndarray
@@ -187,6 +189,7 @@ def constants(spec: Specification, exposure: Exposure) -> Constants:
         statement_shared=statements.shared.value,
         fine_loc=fine[:, 0],
         fine_sd=fine[:, 1],
+        pooling=spec.pooling.value,
         impact_loc=impact[..., 0],
         impact_sd=impact[..., 1],
         impact_cholesky=np.linalg.cholesky(correlation),
@@ -256,7 +259,7 @@ def draw_prior(table: Mapping[str, Parameter], n: int, rng: np.random.Generator)
 
 def log_prior(raw: Mapping[str, np.ndarray], table: Mapping[str, Parameter]) -> dict[str, np.ndarray]:
     """Return the elementwise log prior density of every parameter, for any leading axes of draws."""
-    return {name: norm.logpdf(raw[name], p.loc, p.scale) for name, p in table.items()}
+    return {name: log_normal(raw[name], p.loc, p.scale) for name, p in table.items()}
 
 
 def statement_probability(stated: np.ndarray) -> np.ndarray:

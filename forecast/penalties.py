@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, log_ndtr, ndtr, ndtri, ndtri_exp
 
-from forecast.elicitation import lognormal_from_range
+from forecast.elicitation import lognormal_from_range, pool
 from forecast.inference import Draws
 
 
@@ -23,8 +22,8 @@ def fine_amounts(
 ) -> np.ndarray:
     """Draw the amount of each fine, EUR, never above its ceiling.
 
-    Inside: the brief's range of its scenario. Outside, and in part where ``pooling`` is below 1: the reference class.
-    A logarithmic pool of two normals, weights w and 1 - w, is normal with precision ``w / sd_1^2 + (1 - w) / sd_2^2``.
+    Inside: the brief's range of its scenario, in euros cut off at the ceiling. Outside, and pooled with the brief where
+    ``pooling`` is below 1 (of shares of the ceiling alone): the reference class.
     """
     spec, fixed, flat = draws.evidence.specification, draws.evidence.constants, draws.flat
     ceiling = np.exp(flat["log_turnover"])[path] * ceilings[proceeding]
@@ -32,15 +31,15 @@ def fine_amounts(
     known = instruments[proceeding]
     own = np.where(known >= 0, instrument[path, np.maximum(known, 0)], 0.0) if instrument.shape[1] else 0.0
     loc, sd = flat["size_mean"][path] + own, np.exp(flat["log_size_spread"])[path]
+    score = rng.standard_normal(len(path))
     if draws.evidence.exposure.inside:
-        stated_loc, stated_sd = fixed.fine_loc[scenario[path]], fixed.fine_sd[scenario[path]]
+        stated = fixed.fine_loc[scenario[path]], fixed.fine_sd[scenario[path]]
         if spec.fines.reading == "eur":
-            return np.minimum(np.exp(rng.normal(stated_loc, stated_sd)), ceiling)
-        weight = spec.pooling.value
-        precise, reference = weight / stated_sd**2, (1 - weight) / sd**2
-        loc = (precise * stated_loc + reference * loc) / (precise + reference)
-        sd = 1 / np.sqrt(precise + reference)
-    return expit(rng.normal(loc, sd)) * ceiling
+            loc, sd = stated
+            below = log_ndtr((np.log(ceiling) - loc) / sd) + log_ndtr(score)
+            return np.exp(loc + sd * ndtri_exp(below))
+        loc, sd = pool(fixed.pooling, stated, (loc, sd))
+    return expit(loc + sd * score) * ceiling
 
 
 def appeals(
@@ -82,9 +81,9 @@ def first_appeal(draws: Draws, path: np.ndarray, filed: np.ndarray, rng: np.rand
     stated = draws.evidence.specification.appeals.delay
     delay = lognormal_from_range(stated.low, stated.high, stated.mass)
     for age in draws.evidence.observations.unappealed_fines:
-        gone = norm.cdf(np.log(max(age, 1e-9)), *delay)
+        gone = ndtr((np.log(max(age, 1e-9)) - delay.loc) / delay.scale)
         p = draws.flat["appeal_probability"]
         comes = rng.random(len(draws)) < p * (1 - gone) / (1 - p * gone)
-        rest = np.exp(delay.loc + delay.scale * norm.ppf(gone + (1 - gone) * rng.random(len(draws)))) - age
+        rest = np.exp(delay.loc + delay.scale * ndtri(gone + (1 - gone) * rng.random(len(draws)))) - age
         first = np.where(comes, np.minimum(first, rest), first)
     return first

@@ -191,12 +191,10 @@ def _say(compiled: Compiled, wider: Record, settings: Settings, one: _Origin) ->
 
 def _sampled(compiled: Compiled, one: _Origin, wider: Record, settings: Settings) -> Posterior:
     """Return draws that pass the gate; ``NotConvergedError`` names the origin where they do not."""
-    posterior = fit(compiled, one.evidence, one.record, settings, wider)
     try:
-        posterior.require_convergence()
+        return fit(compiled, one.evidence, one.record, settings, wider)
     except NotConvergedError as error:
         raise NotConvergedError([f"origin {one.day}: {failure}" for failure in error.failures]) from error
-    return posterior
 
 
 def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:

@@ -7,13 +7,12 @@ For stored draws theta_i of the posterior given the old evidence, the posterior 
 over every matter touched, silence included, and every other kind of data; Pareto-smoothed (Vehtari et al. 2024,
 Pareto smoothed importance sampling, jmlr.org/papers/v25/19-556.html). Parameters that only the new evidence speaks of
 (a provider, an instrument, a service unknown before) come from their prior, which is their old posterior. Conjugate
-parts are drawn anew. The draws are then resampled in their order, so that repeated ones stand side by side and every
-later estimate of a Monte Carlo error sees them.
+parts are drawn anew. The draws are then resampled in their order, so that repeated ones stand side by side: ESS and
+Monte Carlo errors of the result, computed as of any draws, see what the weights cost.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -27,7 +26,7 @@ from forecast.additions import append
 from forecast.conjugate import draw_conjugate
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast, conclude, fit
-from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather, labels_of
+from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather
 from forecast.likelihood import other_data
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights, outside_weights
@@ -84,10 +83,10 @@ def update(
     """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
 
     ``additions`` are as in ``append``; none means silence. The default origin is the last publication among the new
-    rows; none may be published after it. Reweighted draws must pass the gate of sampled ones, their ESS less what the
-    weights cost, or there is a new fit. ``refit`` asks for one whatever the certificate says. ``late`` admits rows
-    that were public by the old origin and were missed then. What was done is kept in ``diagnostics["update"]``.
-    Raises ``InputError`` on bad input, ``NotConvergedError`` if a new fit does not pass the gate.
+    rows; none may be published after it. Reweighted draws must pass the gate of sampled ones, or there is a new fit.
+    ``refit`` asks for one whatever the certificate says. ``late`` admits rows that were public by the old origin and
+    were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad
+    input, ``NotConvergedError`` if a new fit does not pass the gate.
     """
     spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
     record = append(forecast.record, additions)
@@ -106,8 +105,7 @@ def update(
         reasons = certificate.failures + posterior.failures
     if reasons:
         tell(f"Fitting anew ({'; '.join(reasons)})")
-        posterior = fit(Compiled(evidence), evidence, record, settings)
-        posterior.require_convergence()
+        posterior = fit(Compiled(evidence), evidence, record, settings, tell=tell)
         told["efficiency"] = 1.0
     result = conclude(posterior, record.as_of(day), forecast)
     if not reasons:
@@ -207,7 +205,7 @@ def reweight(
             raw={k: v[rows].reshape(*shape, *v.shape[1:]) for k, v in wide.items()},
             exact={k: v.reshape(*shape, *v.shape[1:]) for k, v in exact.items()},
             statistics={k: v.ravel()[rows].reshape(shape) for k, v in old.statistics.items()},
-            diagnostics=_diagnostics(old, evidence, new.take(rows), kept / efficiency),
+            r_hat=old.diagnostics["r_hat"] if old.r_hat is None else old.r_hat,
             likelihood=replace(new.matters, **{name: getattr(new.matters, name)[rows] for name in BY_DRAW}),
         ),
         certificate,
@@ -265,25 +263,6 @@ def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, 
     return dict(zip(SCENARIOS, np.sqrt(spread / (kept * len(weight))).tolist(), strict=True))
 
 
-def _diagnostics(old: Posterior, evidence: Evidence, draws: Draws, kept: float) -> pd.DataFrame:
-    """Return moments of the reweighted draws beside the sampler's R-hat and ESS, less what the weights cost.
-
-    A parameter that the sampler never saw is independent prior draws, resampled: R-hat 1.
-    """
-    labels, columns = [], []
-    for name, prior in parameters(evidence.specification, evidence.coords).items():
-        labels += labels_of(name, prior.dims, evidence.coords)
-        columns.append(draws.flat[name].reshape(len(draws), math.prod(prior.loc.shape)))
-    values = np.concatenate(columns, axis=1)
-    table = pd.DataFrame({"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}, index=labels)
-    told = old.diagnostics.reindex(labels)
-    table["r_hat"] = told["r_hat"].fillna(1.0)
-    for column in ("ess_bulk", "ess_tail"):
-        table[column] = told[column].fillna(len(draws)) * kept
-    table["mcse_mean"] = table["sd"] / np.sqrt(table["ess_bulk"])
-    return table.rename_axis("parameter")
-
-
 def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: pd.DataFrame) -> Posterior:
     """Return the posterior that a saved forecast holds; ``evidence`` is gathered from its record at its origin."""
     group = tree["posterior"].to_dataset()
@@ -294,5 +273,5 @@ def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: p
         raw={k: group[k].values for k in parameters(evidence.specification, evidence.coords)},
         exact={k: group[k].values for k in exact},
         statistics={str(k): v.values for k, v in tree["sample_stats"].data_vars.items()},
-        diagnostics=summary.set_index("parameter"),
+        r_hat=summary.set_index("parameter")["r_hat"],
     )

@@ -208,12 +208,12 @@ def test_order_of_arrival_and_order_free_differ_by_what_events_share(month):
 def test_corrections_have_a_bar_of_their_own(packaged):
     old = packaged.record.events.set_index("event_id")
     name = old.index[(old["case_id"] == "fr-crim-x-2025") & (old["type"] == "search")][0]
-    moved = {"case_id": "fr-crim-x-2025", "date": "2026-02-02", "published_on": "2026-02-20", "type": "search"}
+    moved = {"case_id": "fr-crim-x-2025", "date": "2025-06-20", "published_on": "2026-02-20", "type": "search"}
     later = forecast.update(packaged, {"events": pd.DataFrame([moved | {"supersedes": name}])})
     found = forecast.explain(packaged, later)
     kinds = found.of("outside", "crackdown", statistic="probability").set_index("kind")["order_free"]
     assert "event" not in kinds.index
-    assert kinds["corrections"] != 0
+    assert abs(kinds["corrections"]) > 1e-4  # the search falls into another phase of the investigation
     assert not found.events.shape[0]
     assert not found.checks["failures"]  # the way ends where the later forecast stands, to a millionth of a nat
 

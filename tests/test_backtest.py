@@ -48,14 +48,15 @@ class Unfitted:
         shaped = {k: v.reshape(settings.chains, settings.draws, *v.shape[1:]) for k, v in flat.items()}
         names = parameters(evidence.specification, evidence.coords)
         table = pd.DataFrame({"r_hat": [self.worst], "ess_bulk": [4e3], "ess_tail": [4e3]}, index=["size_mean"])
-        return Posterior(
+        posterior = Posterior(
             evidence=evidence,
             settings=settings,
             raw={k: v for k, v in shaped.items() if k in names},
             exact={k: v for k, v in shaped.items() if k not in names},
             statistics={"diverging": np.zeros(1)},
-            diagnostics=table,
         )
+        vars(posterior)["diagnostics"] = table
+        return posterior
 
 
 @cache

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from forecast import elicitation as el
@@ -36,6 +37,14 @@ def test_a_statement_keeps_its_mean(probability, sd):
     loc = el.statement_location(probability, sd)
     mean = expit(loc) if sd == 0 else quad(lambda z: expit(loc + sd * z) * stats.norm.pdf(z), -12, 12, limit=400)[0]
     assert mean == pytest.approx(probability, rel=1e-6)
+
+
+@pytest.mark.parametrize("probability", [1e-12, 0.01, 0.4999999, 0.99, 1 - 1e-12])
+@pytest.mark.parametrize("sd", [0.0, 1.0, 4.0])
+def test_the_location_is_the_root_that_brent_finds(probability, sd):
+    """The quadrature's own root, to rounding, from one end of the probabilities to the other."""
+    root = brentq(lambda x: el.mean_of_expit(x, sd) - probability, -80, 80, xtol=1e-12, rtol=1e-12)
+    assert el.statement_location(probability, sd) == pytest.approx(root, abs=1e-4 if probability > 0.999 else 1e-9)
 
 
 def test_conditional_probabilities_multiply_back():

@@ -6,7 +6,7 @@ from arviz_stats.base import array_stats
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from forecast.inference import Compiled, Posterior, Settings, diagnose, gather, labels_of
+from forecast.inference import Compiled, Posterior, Settings, gather, labels_of
 from forecast.parameters import parameters
 from forecast.record import load_record
 from forecast.specification import Specification, load_specification
@@ -59,7 +59,7 @@ def test_the_gate_sees_each_failure(plain):
     raw["log_turnover"][0] += 3.0
     statistics = {**plain.statistics, "diverging": plain.statistics["diverging"].copy()}
     statistics["diverging"][1, 2] = True
-    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, statistics, diagnose(raw, plain.evidence))
+    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, statistics)
     text = "; ".join(bad.failures)
     for words in ("worst log_turnover", "r_hat of", "ess_bulk of", f"{plain.divergences + 1} divergences"):
         assert words in text
@@ -68,8 +68,7 @@ def test_the_gate_sees_each_failure(plain):
 def test_stuck_chains_are_seen(plain):
     raw = {k: v.copy() for k, v in plain.raw.items()}
     raw["log_shape"][:] = 1.0
-    found = diagnose(raw, plain.evidence)
-    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, plain.statistics, found)
+    bad = Posterior(plain.evidence, plain.settings, raw, plain.exact, plain.statistics)
     assert any("log_shape" in failure for failure in bad.failures)
 
 

@@ -1,5 +1,6 @@
 """The PyMC model's log-probability against a sum of SciPy densities, at the brief and with hypothetical news."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -62,20 +63,29 @@ def x_world():
     return World(load_specification())
 
 
-def fine_densities(spec, o: Observations, turnover: float) -> list[float]:
-    """Return the log density of new fines by scenario, by change of variables."""
+def fine_densities(spec, o: Observations, raw) -> list[float]:
+    """Return the log density of new fines by scenario, by change of variables; a pool of shares by quadrature."""
+    turnover, weight = np.exp(raw["log_turnover"]), spec.pooling.value
     ranges = spec.fines.share if spec.fines.reading == "share_of_ceiling" else spec.fines.eur
     scale = logit if spec.fines.reading == "share_of_ceiling" else np.log
     total = []
     for name in ("limited", "significant", "crackdown"):
         low, high = scale(ranges[name].low), scale(ranges[name].high)
         law, log_density = norm((low + high) / 2, (high - low) / 2 / norm.ppf((1 + ranges[name].mass) / 2)), 0.0
-        for amount, cap in zip(o.new_fine_amount, o.new_fine_ceiling, strict=True):
+        for amount, cap, law_of in zip(o.new_fine_amount, o.new_fine_ceiling, o.new_fine_instrument, strict=True):
             if spec.fines.reading == "eur":
-                log_density += law.logpdf(np.log(amount)) - np.log(amount)
-            else:
-                share = amount / (cap * turnover)
-                log_density += law.logpdf(logit(share)) - np.log(share * (1 - share)) - np.log(cap * turnover)
+                log_density += law.logpdf(np.log(amount)) - np.log(amount) - law.logcdf(np.log(cap * turnover))
+                continue
+            share = amount / (cap * turnover)
+            log_density -= np.log(share * (1 - share)) + np.log(cap * turnover)
+            if weight == 1:
+                log_density += law.logpdf(logit(share))
+                continue
+            own = np.exp(raw["log_instrument_scale"]) * raw["instrument_score"][law_of] if law_of >= 0 else 0.0
+            reference = norm(raw["size_mean"] + own, np.exp(raw["log_size_spread"]))
+            kernel = lambda y, a=law, b=reference: weight * a.logpdf(y) + (1 - weight) * b.logpdf(y)  # noqa: E731
+            whole = quad(lambda y, f=kernel: np.exp(f(y)), -40, 40, points=[law.mean(), reference.mean()], epsrel=1e-12)
+            log_density += kernel(logit(share)) - np.log(whole[0])
         total.append(log_density)
     return total
 
@@ -148,12 +158,11 @@ def test_log_probability(x_world, origin, i):
     w, raw = x_world, x_world.point(i)
     x, o, spec = w.exposure[origin], w.observed[origin], w.spec
     assert x.has_news == (len(o.new_fine_amount) > 0) == (origin == LATER)
-    turnover = float(np.exp(raw["log_turnover"]))
-    share = o.new_fine_amount / (o.new_fine_ceiling * turnover)
+    share = o.new_fine_amount / (o.new_fine_ceiling * np.exp(raw["log_turnover"]))
     assert np.all(share < 1)
     old_users, new_users = user_densities(spec, o, raw)
     other = (
-        np.array(fine_densities(spec, o, turnover))
+        np.array(fine_densities(spec, o, raw))
         + new_users
         + (scope_densities(spec, with_news(), x.as_of) if origin == LATER else 0.0)
     )
@@ -186,34 +195,32 @@ def test_later_origin_has_news_of_every_kind(x_world):
     assert (x.news_group < 0).any()
 
 
-def test_fines_read_in_euros(x_world):
-    """The ``eur`` reading: lognormal amounts, whatever the turnover, below the ceiling."""
+READINGS = [(), ("eur",), ("outside_pool_half",)]
+
+
+@pytest.mark.parametrize("readings", READINGS)
+@pytest.mark.parametrize("law_of", [0, -1])
+def test_new_fines_in_the_model(x_world, readings, law_of):
+    """Every reading: below the ceiling the density by hand, beyond it a wall."""
     from forecast.model import _new_fines  # noqa: PLC0415
 
-    spec = load_specification().with_reading("eur")
+    spec = x_world.spec.with_reading(*readings)
     fixed, o = constants(spec, x_world.exposure[LATER]), x_world.observed[LATER]
-    raw = {"log_turnover": pt.as_tensor(np.log(4e9))}
-    amounts = [pt.as_tensor(o.new_fine_amount), pt.as_tensor(o.new_fine_ceiling)]
+    o = replace(o, new_fine_instrument=np.full(len(o.new_fine_amount), law_of))
+    pooling = np.full(len(o.new_fine_amount), fixed.pooling)
+    known = (o.new_fine_amount, o.new_fine_ceiling, o.new_fine_instrument, pooling)
+    columns = [pt.as_tensor(c) for c in known]
+
+    def model(raw) -> np.ndarray:
+        values = {k: pt.as_tensor(v) for k, v in raw.items()}
+        return _new_fines(spec, fixed, values, effects(values, fixed, pt), columns).eval()
+
+    at = {**x_world.point(0), "log_turnover": np.log(4e9)}
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
-        got = _new_fines(spec, fixed, raw, amounts).eval()
-        beyond = _new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(1e9))}, amounts).eval()
-    assert got == pytest.approx(fine_densities(spec, o, 4e9), rel=1e-10)
-    assert np.all(beyond < got - 1000)  # 90 m EUR are more than 6 % of 1 bn
-
-
-def test_a_fine_beyond_its_ceiling_is_refused(x_world):
-    from forecast.model import _new_fines  # noqa: PLC0415
-
-    spec = x_world.spec
-    fixed = constants(spec, x_world.exposure[LATER])
-    fines = [pt.as_tensor(np.array([90e6])), pt.as_tensor(np.array([0.06]))]
-    values = []
-    with pytensor.config.change_flags(mode="FAST_COMPILE"):
-        for turnover in (1.4e9, 1.501e9, 2e9):
-            values.append(_new_fines(spec, fixed, {"log_turnover": pt.as_tensor(np.log(turnover))}, fines).eval())
-    assert np.all(np.isfinite(values))
-    assert np.all(values[0] < -500)
-    assert np.all(values[0] < values[1])
+        got, beyond, near = (model({**at, "log_turnover": np.log(t)}) for t in (4e9, 1.4e9, 1.501e9))
+    assert got == pytest.approx(fine_densities(spec, o, at), rel=1e-8)
+    assert np.all(beyond < got - 500)  # 90 m EUR are more than 6 % of 1.4 bn
+    assert np.all(np.isfinite(near))
 
 
 @pytest.mark.parametrize("counts", [[], [0], [0, 3, 1], [300, 2]])
@@ -280,12 +287,13 @@ def test_densities_for_reweighting_are_the_same(x_world, origin):
     w, o = x_world, x_world.observed[origin]
     fixed = constants(w.spec, w.exposure[origin])
     users = new_users(w.points, effects(w.points, fixed), o)
-    for reading in ("share_of_ceiling", "eur"):
-        spec = w.spec if reading == "share_of_ceiling" else w.spec.with_reading("eur")
-        fines = new_fines(w.points, constants(spec, w.exposure[origin]), reading, o)
+    for readings in READINGS:
+        spec = w.spec.with_reading(*readings)
+        read = constants(spec, w.exposure[origin])
+        fines = new_fines(w.points, effects(w.points, fixed), read, spec.fines.reading, o)
         for i in range(5):
             raw = w.point(i)
-            assert fines[i] == pytest.approx(fine_densities(spec, o, np.exp(raw["log_turnover"])), rel=1e-10)
+            assert fines[i] == pytest.approx(fine_densities(spec, o, raw), rel=1e-9)
             assert users[i] == pytest.approx(user_densities(spec, o, raw)[1], rel=1e-10)
     rest = other_data(w.points, effects(w.points, fixed), o)
     for i in range(5):
@@ -294,4 +302,4 @@ def test_densities_for_reweighting_are_the_same(x_world, origin):
             assert values[i] == pytest.approx(got[name], rel=1e-9), name
     if origin == LATER:
         small = {**w.points, "log_turnover": np.full(5, np.log(1.4e9))}
-        assert np.all(new_fines(small, fixed, "share_of_ceiling", o) < -500)
+        assert np.all(new_fines(small, effects(small, fixed), fixed, "share_of_ceiling", o) < -500)

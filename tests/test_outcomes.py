@@ -115,13 +115,14 @@ def test_stated_fine_ranges_hold_in_the_prior(future):
         own = future.scenario[future.fine_path] == s
         if fines.reading == "share_of_ceiling":
             stated, values = fines.share[scenario], (future.fine_amount / ceiling)[own]
-        else:  # a ceiling may cut the upper end; the lower end stands
-            stated, values = fines.eur[scenario], future.fine_amount[own & (ceiling > fines.eur[scenario].low)]
-        low, high = stats.binom(len(values), 0.05).interval(0.9999)
-        assert (values < stated.low).sum() <= high
-        if fines.reading == "share_of_ceiling":
-            assert low <= (values < stated.low).sum()
+            low, high = stats.binom(len(values), 0.05).interval(0.9999)
+            assert low <= (values < stated.low).sum() <= high
             assert low <= (values > stated.high).sum() <= high
+        else:  # cut off at each one's ceiling
+            stated = np.log([fines.eur[scenario].low, fines.eur[scenario].high])
+            law = stats.norm(stated.mean(), np.ptp(stated) / 2 / stats.norm.ppf(0.95))
+            below = law.cdf(np.log(future.fine_amount[own])) / law.cdf(np.log(ceiling[own]))
+            assert stats.kstest(below, "uniform").pvalue > 1e-4
 
 
 def test_statements_are_kept_net(future, drawn):

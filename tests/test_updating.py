@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from arviz_stats.base import array_stats
 from scipy import stats
+from scipy.signal import lfilter
 from worlds import case, event
 
 import forecast
 from forecast import forecasting
 from forecast.files import InputError, whole_folder
 from forecast.inference import gather
+from forecast.monte_carlo import convergence
 from forecast.outcomes import inside_weights
 from forecast.updating import median_errors, resampled, reweight, smoothed, stored, total_log_likelihood, update
 from forecast.vocabulary import SCENARIOS
@@ -65,6 +68,31 @@ def test_each_row_stands_as_often_as_its_weight_says():
     counts = np.bincount(rows, minlength=500)
     assert (np.abs(counts - 500 * weight) < 1 + 1e-9).all()
     assert (np.diff(rows) >= 0).all()
+
+
+def test_draws_resampled_in_their_order_tell_what_the_weights_cost():
+    """Many slow chains with weights of their own: the error of a mean against the one that its ESS foretells."""
+    rng, rho, n = np.random.default_rng(5), 0.7, 500
+    x = lfilter([np.sqrt(1 - rho**2)], [1, -rho], rng.normal(size=(300, 4, n + 100)), axis=-1)[..., 100:]
+    weight = rng.lognormal(0, 1.2, x.shape)
+    weight /= weight.sum(axis=(1, 2), keepdims=True)
+    found = [one.ravel()[resampled(w.ravel(), rng)].reshape(4, n) for one, w in zip(x, weight, strict=True)]
+    told = convergence(np.array(found), mixing=False)
+    true = ((weight * x).sum(axis=(1, 2)) ** 2).mean()  # the variance of the weighted mean: the true mean is zero
+    assert np.median(told["mcse_mean"]) ** 2 == pytest.approx(true, rel=0.25)
+    assert np.median(told["ess_bulk"]) == pytest.approx(1 / true, rel=0.25)
+    chain, cost = 4 * n * (1 - rho) / (1 + rho), 1 / (4 * n * (weight**2).sum(axis=(1, 2)).mean())
+    assert 1 / true > 1.5 * chain * cost  # the product of both losses would be far too small
+
+
+def test_reweighted_draws_have_the_r_hat_of_their_chains_and_an_ess_of_their_own(packaged, old):
+    new, certificate = reweight(old, at(packaged, "2026-03-03", FINDINGS))
+    assert new.diagnostics["r_hat"].equals(old.r_hat.reindex(new.diagnostics.index))
+    assert old.diagnostics["ess_bulk"].to_numpy() == pytest.approx(packaged.posterior_summary["ess_bulk"], rel=1e-9)
+    for name in ("log_drift_scale", "size_mean"):
+        ess = array_stats.ess(new.raw[name], chain_axis=0, draw_axis=1, method="bulk")
+        assert new.diagnostics.loc[name, "ess_bulk"] == pytest.approx(ess, rel=1e-6)
+    assert new.diagnostics["ess_bulk"].median() == pytest.approx(certificate.ess, rel=0.35)
 
 
 def test_a_saved_forecast_gives_back_the_likelihood_that_it_was_sampled_with(packaged, old):

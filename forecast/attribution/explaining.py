@@ -26,7 +26,7 @@ from forecast.attribution.subsets import Growth
 from forecast.attribution.valuation import error, smooth
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
-from forecast.inference import MIN_ESS, Compiled, gather
+from forecast.inference import MIN_ESS, Compiled, converged, gather
 from forecast.updating import settings_of, stored, widened
 
 MOST_FITS = 3
@@ -243,8 +243,7 @@ def _fitted(way: Way, compiled: list[Compiled]) -> _Fit:
     evidence = gather(game.specification, game.record(game.weakest), game.origin, wider=way.after.record)
     if not compiled:
         compiled.append(Compiled(evidence))
-    posterior = compiled[0].sample(evidence, settings_of(way.after))
-    posterior.require_convergence()
+    posterior = converged(compiled[0], evidence, settings_of(way.after))
     raw = {k: posterior.draws.flat[k] for k in posterior.raw}
     return _Fit(raw, lambda pool: log_density(pool.draws(evidence)))
 

@@ -54,9 +54,8 @@ def evidence_at(specification: Specification, question: Question, wider: Record)
 
 def say(compiled: Compiled, evidence: Evidence, question: Question, wider: Record, settings: Settings) -> Said:
     """Sample at one origin, simulate every open proceeding, and let the baselines speak; deterministic by seed."""
-    posterior = fit(compiled, evidence, question.known, settings, wider)
     try:
-        posterior.require_convergence()
+        posterior = fit(compiled, evidence, question.known, settings, wider)
     except NotConvergedError as error:
         return Said(question.day, tuple(error.failures))
     draws, rng = posterior.draws, np.random.default_rng([settings.seed, 30, question.day.toordinal()])

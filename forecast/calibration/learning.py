@@ -111,9 +111,12 @@ def _fines(world: World, figures: Observations) -> np.ndarray | float:
     precision = 1 / prior.scale**2 + (1 / sd**2).sum()
     mean = (prior.loc / prior.scale**2 + (figure / sd**2).sum()) / precision
     z = np.linspace(-5, 5, GRID)
-    at = {"log_turnover": mean + z / np.sqrt(precision)}
     log_mass = -(z**2) / 2 - logsumexp(-(z**2) / 2)
-    return _log_mean(new_fines(at, world.design.constants, spec.fines.reading, figures), log_mass[:, None])
+    unheard = {"size_mean": np.zeros(GRID), "log_size_spread": np.zeros(GRID)}  # worlds pool nothing with the record
+    at = {"log_turnover": mean + z / np.sqrt(precision), **unheard}
+    effect = {"instrument": np.zeros((GRID, len(figures.instruments)))}
+    density = new_fines(at, effect, world.design.constants, spec.fines.reading, figures)
+    return _log_mean(density, log_mass[:, None])
 
 
 def _users(draws: Draws, figures: Observations) -> np.ndarray | float:

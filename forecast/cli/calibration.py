@@ -9,11 +9,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from forecast.cli.shell import NOT_CONVERGED, PriorsOption, RecordOption, SeedOption, app
+from forecast.cli.shell import NOT_CALIBRATED, NOT_CONVERGED, PriorsOption, RecordOption, SeedOption, app
 from forecast.terminal.look import console
-
-NOT_CALIBRATED = 3
-"""Exit code where ranks are not uniform."""
 
 
 @app.command()

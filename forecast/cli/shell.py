@@ -1,4 +1,4 @@
-"""The command line's frame: the application, shared options, and exit codes: 0, 1 bad input, 2 not converged."""
+"""The command line's frame: application, shared options, exit codes: 1 bad input, 2 not converged, 3 not calibrated."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ app = typer.Typer(
     help="Probabilistic forecasts of regulatory enforcement against online platforms.",
 )
 
-BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 1, 2, 130
+BAD_INPUT, NOT_CONVERGED, NOT_CALIBRATED, INTERRUPTED = 1, 2, 3, 130
 PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file (default: the packaged one on X).")]
 RecordOption = Annotated[
     Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
 ]
 DrawsOption = Annotated[int | None, typer.Option("--draws", min=1, help="Draws per chain (default: 1200).")]
-TuneOption = Annotated[int | None, typer.Option("--tune", min=1, help="Tuning steps per chain (default: 450).")]
+TuneOption = Annotated[int | None, typer.Option("--tune", min=1, help="Tuning steps per chain (default: 400).")]
 ChainsOption = Annotated[int | None, typer.Option("--chains", min=2, help="Chains (default: 4).")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default: 20260203).")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
@@ -39,17 +39,18 @@ ONE_FORECAST = ("run", "update", "show", "plot")
 def begin(context: typer.Context) -> None:
     """Leave garbage collection out where it costs time and finds nothing: imports make objects by the 100,000."""
     if context.invoked_subcommand in ONE_FORECAST:
+        atexit.register(gc.freeze)  # else Python goes through all of them once more at its end, for most of a second
         gc.disable()
         context.call_on_close(gc.enable)
 
 
 def finish(result: Any, folder: Path) -> None:
-    """Save a new forecast with its first figures, and print it."""
+    """Save a new forecast with its first figures, as PNG, and print it."""
     from forecast import forecasting, plots  # noqa: PLC0415
     from forecast.folders import FIGURES  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
-    forecasting.save(result, folder, lambda scratch: plots.save(result, scratch / FIGURES, plots.FIRST))
+    forecasting.save(result, folder, lambda scratch: plots.save(result, scratch / FIGURES, plots.FIRST, ["png"]))
     terminal = console()
     terminal.print(screen(result.tables, result.manifest, result.diagnostics))
     terminal.print(f"Written to {escape(str(folder))}")
@@ -57,7 +58,6 @@ def finish(result: Any, folder: Path) -> None:
 
 def exit_code(arguments: list[str] | None) -> int:
     """Run the command line and return its exit code."""
-    atexit.register(gc.freeze)  # else Python goes through all objects once more at its end, for most of a second
     failed = console(stderr=True)
     try:
         code = app(arguments, standalone_mode=False) or 0

@@ -41,6 +41,7 @@ from forecast.watchlist import focal_statute
 SUPPOSED = (
     "new_fine_amount",
     "new_fine_ceiling",
+    "new_fine_instrument",
     "new_order_scopes",
     "resolved_families",
     "resolved_order_scopes",
@@ -103,8 +104,8 @@ def whatif(
             raise InputError(_too_far(failures))
         if failures:
             tell(f"Fitting anew ({'; '.join(failures)})")
-            posterior, method = fit(Compiled(evidence), evidence, supposed.record, old.settings), "refitted"
-            posterior.require_convergence()
+            compiled, method = Compiled(evidence), "refitted"
+            posterior = fit(compiled, evidence, supposed.record, old.settings, tell=tell)
     after, outcomes = _concluded(posterior, supposed.record, intervention(spec, levers))
     before = {name: forecast.tables[name] for name in after}
     return WhatIf(

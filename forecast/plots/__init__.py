@@ -88,8 +88,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def save(forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS) -> list[Path]:
-    """Draw the named figures and write each as PNG and SVG into ``folder``; return the files.
+def save(
+    forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS, formats: Iterable[str] = ("png", "svg")
+) -> list[Path]:
+    """Draw the named figures and write each into ``folder`` in every format (``png``, ``svg``); return the files.
 
     Raises ``InputError`` for a name that is no figure and a folder that cannot be written; each file is written whole
     or not at all, and the same forecast gives the same bytes.
@@ -97,7 +99,7 @@ def save(forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS) ->
     names, folder = check(only), Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [path for name in names for path in _write(PLOTS[name](forecast), folder / name)]
+        return [path for name in names for path in _write(PLOTS[name](forecast), folder / name, formats)]
     except OSError as error:
         raise InputError(Problem(str(folder), f"cannot be written: {error.strerror}")) from error
 
@@ -113,9 +115,9 @@ def check(names: Iterable[str]) -> list[str]:
     return names
 
 
-def _write(drawn: Any, stem: Path) -> list[Path]:
-    """Write one figure as PNG and SVG beside each other, each whole or not at all; return the files."""
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+def _write(drawn: Any, stem: Path, formats: Iterable[str]) -> list[Path]:
+    """Write one figure in each format, each file whole or not at all; return the files."""
+    paths = [stem.with_suffix(f".{form}") for form in formats]
     picture = drawn.viz["figure"].item() if hasattr(drawn, "viz") else drawn
     for path in paths:
         with whole_file(path) as scratch:

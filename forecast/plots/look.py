@@ -121,6 +121,8 @@ def finish(picture: Figure, title: str, note: str, manifest: dict[str, Any] | st
     picture.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     whole = note.replace(" %", "\N{NO-BREAK SPACE}%").replace("eti ", "eti\N{NO-BREAK SPACE}")  # no break before a unit
     picture.supxlabel(f"{fill(whole, 140)}\n{source}", x=0.01, ha="left", fontsize=7, color="#555555")
+    for axis in (axis for axes in picture.axes for axis in (axes.xaxis, axes.yaxis) if not axis.get_label_text()):
+        axis.set_label_coords(0, 0)  # else the ticks are measured to find a place for no label
     engine = picture.get_layout_engine()
     if engine is not None:  # once, and not again in every format in which it is saved
         engine.execute(picture)

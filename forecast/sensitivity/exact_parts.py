@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecast.elicitation import Normal, logitnormal_from_range, lognormal_from_range
-from forecast.likelihood import log_normal
+from forecast.elicitation import Normal, log_normal, logitnormal_from_range, lognormal_from_range
 from forecast.observations import RULINGS, Observations
 from forecast.sections import BetaPrior
 from forecast.specification import Specification

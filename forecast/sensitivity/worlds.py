@@ -24,7 +24,7 @@ from forecast.conjugate import draw_conjugate
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.hypotheses.event_sets import focal_rows
-from forecast.inference import Compiled, Draws, Evidence, Posterior, gather
+from forecast.inference import Compiled, Draws, Evidence, Posterior, converged, gather
 from forecast.outcomes import Future, outside_weights, view_weights
 from forecast.record import Record
 from forecast.sensitivity.answers import futures, reread
@@ -147,8 +147,7 @@ class Worlds:
             self.tell("Compiling the model (the first time takes up to a minute)")
             self._compiled[key] = Compiled(evidence)
         self.tell(f"Fitting anew: {why}")
-        posterior = self._compiled[key].sample(evidence, self.settings)
-        posterior.require_convergence()
+        posterior = converged(self._compiled[key], evidence, self.settings, self.tell)
         self.fitted += 1
         return posterior
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import truncnorm
 
 from forecast.elicitation import lognormal_from_range
 from forecast.simulate.design import Design
@@ -102,12 +103,12 @@ def _scopes(design: Design, scenario: int) -> np.ndarray:
 
 
 def _amount(design: Design, truth: Truth, scenario: int, event: Event, rng: np.random.Generator) -> float:
-    """Draw a focal fine, EUR: the brief's range of its scenario, never above ceiling times turnover."""
+    """Draw a focal fine, EUR: the brief's range of its scenario, in euros cut off at its ceiling."""
     ceiling = design.rows[event.row].cap * float(np.exp(truth["log_turnover"]))
-    drawn = rng.normal(design.constants.fine_loc[scenario], design.constants.fine_sd[scenario])
+    loc, sd = design.constants.fine_loc[scenario], design.constants.fine_sd[scenario]
     if design.specification.fines.reading == "eur":
-        return min(float(np.exp(drawn)), ceiling)
-    return float(expit(drawn)) * ceiling
+        return float(np.exp(truncnorm.rvs(-np.inf, (np.log(ceiling) - loc) / sd, loc, sd, random_state=rng)))
+    return float(expit(rng.normal(loc, sd))) * ceiling
 
 
 def _appeal(design: Design, truth: Truth, decided: float, rng: np.random.Generator, *, known: bool = False) -> Appeal:

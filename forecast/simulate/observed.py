@@ -41,6 +41,7 @@ def focal_observations(world: World, until: float) -> Observations:
         users=f.users[f.users[:, 6] <= until][:, :6],
         new_fine_amount=np.array([f.amount[e] for e in fines]),
         new_fine_ceiling=np.array([world.design.rows[e.row].cap for e in fines]),
+        new_fine_instrument=np.array([world.design.rows[e.row].instrument for e in fines], dtype=int),
         new_order_scopes=np.array([s for e, s in f.scope.items() if e.time <= until], dtype=np.int64),
     )
 

@@ -73,7 +73,7 @@ def in_process(folder: Path, scratch: Path) -> Path:
     timed("conclude", lambda: forecasting.conclude(posterior, known))
     result = timed("conclude, prior taken over", lambda: forecasting.conclude(posterior, known, old))
     timed("save", lambda: forecasting.save(result, scratch / "saved"))
-    timed("figures", lambda: plots.save(result, scratch / "figures", plots.FIRST))
+    timed("figures", lambda: plots.save(result, scratch / "figures", plots.FIRST, ["png"]))
     compiled = Compiled(evidence)
     fitted = timed("refit, compiled model", lambda: compiled.sample(evidence, settings))
     timed("of it diagnose", lambda: diagnose(fitted.raw, evidence))
