@@ -217,7 +217,7 @@ def test_a_refit_is_made_where_it_is_asked_for_and_weights_fail(packaged, old, c
     """The gate is closed by hand; in place of the fit stands the posterior that reweighting gave."""
     told, asked = [], []
 
-    def fit(compiled, evidence, record, settings):
+    def fit(compiled, evidence, record, settings, tell):
         asked.append(evidence)
         monkeypatch.setattr(updating, "MAX_K_HAT", 0.7)
         return updating.reweight(old, evidence, 1.0, matters=("x-eu-2026",))[0]

@@ -6,7 +6,8 @@ from arviz_stats.base import array_stats
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from forecast.inference import Compiled, Posterior, Settings, gather, labels_of
+from forecast import inference
+from forecast.inference import Compiled, NotConvergedError, Posterior, Settings, converged, gather, labels_of
 from forecast.parameters import parameters
 from forecast.record import load_record
 from forecast.specification import Specification, load_specification
@@ -80,3 +81,35 @@ def test_labels_follow_the_arrays():
         "a[q, 1]",
         "a[q, 2]",
     ]
+
+
+class Slow:
+    """Stands for a compiled model whose chains meet only from so many draws on."""
+
+    def __init__(self, plain, enough):
+        self.plain, self.enough, self.asked = plain, enough, []
+
+    def sample(self, evidence, settings):
+        self.asked.append((settings.tune, settings.draws, settings.seed))
+        statistics = {**self.plain.statistics, "diverging": np.array([settings.draws < self.enough])}
+        return Posterior(evidence, settings, self.plain.raw, self.plain.exact, statistics)
+
+
+@pytest.mark.parametrize(("enough", "samplings"), [(100, 1), (200, 2)])
+def test_chains_that_fail_are_sampled_once_more_at_twice_the_length(plain, enough, samplings, monkeypatch):
+    monkeypatch.setattr(inference, "MIN_ESS", 0)
+    monkeypatch.setattr(inference, "MAX_R_HAT", 9.0)
+    slow, told = Slow(plain, enough), []
+    posterior = converged(slow, plain.evidence, Settings(draws=100, tune=50, seed=4), told.append)
+    assert slow.asked == [(50, 100, 4), (100, 200, 4)][:samplings]
+    assert posterior.settings.draws == 100 * samplings
+    assert len(told) == samplings - 1
+    assert all("1 divergences (none allowed): sampling 100 + 200 draws" in line for line in told)
+
+
+def test_chains_that_fail_at_twice_the_length_too_are_refused(plain, monkeypatch):
+    monkeypatch.setattr(inference, "MIN_ESS", 0)
+    slow = Slow(plain, 1000)
+    with pytest.raises(NotConvergedError, match="divergences"):
+        converged(slow, plain.evidence, Settings(draws=100, tune=50))
+    assert len(slow.asked) == 2

@@ -16,7 +16,7 @@ Ranks among some dozens of draws need fewer effective ones than the tails of a f
 and R-hat scatters more around 1 the fewer there are.
 """
 SETTINGS = Settings(draws=400, tune=350)
-AGAIN = Settings(draws=1000, tune=800)
+AGAIN = Settings(draws=2000, tune=1000)
 """How to sample each world, and those whose first draws do not pass."""
 
 

@@ -21,7 +21,7 @@ from forecast.files import InputError, Problem, did_you_mean, whole_file
 from forecast.forecasting import Forecast
 from forecast.plots.answers import events, exceedance, scenarios, targets, watchlist
 from forecast.plots.brief import priors, resolution
-from forecast.plots.look import save_as
+from forecast.plots.look import FORMATS, save_as
 from forecast.plots.model import parameters, predictive
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
@@ -89,7 +89,7 @@ def __dir__() -> list[str]:
 
 
 def save(
-    forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS, formats: Iterable[str] = ("png", "svg")
+    forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS, formats: Iterable[str] = FORMATS
 ) -> list[Path]:
     """Draw the named figures and write each into ``folder`` in every format (``png``, ``svg``); return the files.
 

@@ -27,8 +27,7 @@ def save_backtest(result: Backtest, folder: Path | str) -> None:
     def rest(scratch: Path) -> None:
         result.quantiles.to_netcdf(scratch / "quantiles.nc", engine="netcdf4")
         for name, picture in drawn.items():
-            for form in ("png", "svg"):
-                look.save_as(picture, scratch / f"{name}.{form}", form)
+            look.save_both(picture, scratch / name)
         (scratch / "priors.yaml").write_text(dump_specification(result.specification), encoding="utf-8")
         save_record(result.record, scratch / "record")
 

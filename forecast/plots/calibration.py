@@ -51,8 +51,7 @@ def save_calibration(calibration: Calibration, folder: Path | str) -> None:
             write_world(one, scratch)
         (scratch / FIGURES).mkdir()
         for name, picture in drawn.items():
-            for form in ("png", "svg"):
-                look.save_as(picture, scratch / FIGURES / f"{name}.{form}", form)
+            look.save_both(picture, scratch / FIGURES / name)
 
     verdict = {"calibrated": calibration.calibrated, "converged": calibration.converged}
     save_result(folder, KIND, calibration.tables, {**calibration.manifest, **verdict}, rest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -25,6 +26,7 @@ PRIOR_MARKER, POSTERIOR_MARKER = "D", "o"
 WIDTH = 7.2
 """Inches: the text width of a printed page, so that letters keep their size."""
 DPI = 160
+FORMATS = ("png", "svg")
 LAID_OUT = {"figure.constrained_layout.use": False}
 """Setting under which a figure stays as it was laid out, and is drawn once, not twice, in every format."""
 UNDATED: Any = {
@@ -78,6 +80,12 @@ def save_as(picture: Figure, target: Any, form: str) -> None:
     """Write a figure as ``png`` or ``svg`` to a path or buffer; the same figure gives the same bytes."""
     with mpl.rc_context(STYLE | LAID_OUT):
         picture.savefig(target, format=form, **UNDATED[form])
+
+
+def save_both(picture: Figure, stem: Path) -> None:
+    """Write a figure as PNG and SVG beside each other; ``stem`` is their path without its suffix."""
+    for form in FORMATS:
+        save_as(picture, stem.with_name(f"{stem.name}.{form}"), form)
 
 
 def require_fit(forecast: Any, name: str) -> None:

@@ -218,8 +218,7 @@ def save_sensitivity(result: Sensitivity, folder: Path | str) -> None:
 
     def draw(scratch: Path) -> None:
         for name, picture in pictures.items():
-            for form in ("png", "svg"):
-                look.save_as(picture, scratch / f"{name}.{form}", form)
+            look.save_both(picture, scratch / name)
 
     questions = {q.name: {"what": q.what, "answers": dict(q.answers)} for q in result.questions}
     about = {**result.manifest, "checks": result.checks, "questions": questions}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from forecast.attribution import Explanation
 from forecast.folders import save_result
 from forecast.hypotheses import Watch
@@ -34,7 +32,7 @@ def save_trajectory(trajectory: Trajectory, folder: Path | str) -> None:
 
     def rest(scratch: Path) -> None:
         to_dataset(trajectory).to_netcdf(scratch / "trajectory.nc", engine="netcdf4")
-        _draw(picture, scratch / "trajectory")
+        look.save_both(picture, scratch / "trajectory")
         (scratch / "priors.yaml").write_text(dump_specification(trajectory.specification), encoding="utf-8")
         save_record(trajectory.record, scratch / "record")
 
@@ -50,7 +48,11 @@ def save_explanation(explanation: Explanation, folder: Path | str, *, arrival: b
     picture = waterfall(explanation, arrival=arrival)
     tables = {"explanation": explanation.table, "events": explanation.events}
     save_result(
-        folder, EXPLANATION, tables, explanation.manifest, lambda scratch: _draw(picture, scratch / "waterfall")
+        folder,
+        EXPLANATION,
+        tables,
+        explanation.manifest,
+        lambda scratch: look.save_both(picture, scratch / "waterfall"),
     )
 
 
@@ -63,9 +65,4 @@ def save_watch(watch: Watch, folder: Path | str) -> None:
     tables = {"signposts": watch.table, "stress": watch.stress.table}
     asked = f"the fewest events that lift {watch.stress.scenario} over {watch.stress.over:g}"
     about = {**watch.manifest, "content": "hypothetical: nothing of this has happened", "stress": asked}
-    save_result(folder, SIGNPOSTS, tables, about, lambda scratch: _draw(picture, scratch / "signposts"))
-
-
-def _draw(picture: Figure, stem: Path) -> None:
-    for form in ("png", "svg"):
-        look.save_as(picture, stem.with_suffix(f".{form}"), form)
+    save_result(folder, SIGNPOSTS, tables, about, lambda scratch: look.save_both(picture, scratch / "signposts"))

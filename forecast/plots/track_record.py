@@ -113,10 +113,5 @@ def _mark(axes: Axes, at: float, one: Any) -> None:
 def save_scores(scores: LedgerScores, folder: Path | str) -> None:
     """Write ``scores.csv``, ``skill.csv``, ``counts.csv``, ``about.json`` and the figure: all of it or nothing."""
     picture = track_record(scores)
-
-    def draw(scratch: Path) -> None:
-        for form in ("png", "svg"):
-            look.save_as(picture, scratch / f"track_record.{form}", form)
-
     tables = {"scores": scores.table, "skill": scores.skill, "counts": scores.counts}
-    save_result(folder, KIND, tables, scores.about, draw)
+    save_result(folder, KIND, tables, scores.about, lambda scratch: look.save_both(picture, scratch / "track_record"))

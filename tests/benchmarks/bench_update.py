@@ -23,7 +23,7 @@ import pandas as pd
 
 from forecast import forecasting, plots, updating
 from forecast.additions import append
-from forecast.inference import Compiled, diagnose, gather
+from forecast.inference import Compiled, converged, diagnose, gather
 
 RUNS = 5
 
@@ -75,7 +75,7 @@ def in_process(folder: Path, scratch: Path) -> Path:
     timed("save", lambda: forecasting.save(result, scratch / "saved"))
     timed("figures", lambda: plots.save(result, scratch / "figures", plots.FIRST, ["png"]))
     compiled = Compiled(evidence)
-    fitted = timed("refit, compiled model", lambda: compiled.sample(evidence, settings))
+    fitted = timed("refit, compiled model", lambda: converged(compiled, evidence, settings))
     timed("of it diagnose", lambda: diagnose(fitted.raw, evidence))
     return events
 
