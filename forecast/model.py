@@ -75,8 +75,7 @@ def _numba_matter_log_likelihood(op: MatterLogLikelihood, node: Apply, **kwargs:
 TABLES = {"sizes": 2, "users": 6, "turnover": 2, "new_fines": 4, "new_orders": 3, "openings": 4}
 """Columns of each table. ``sizes``: logit share, instrument. ``users``: as in ``Observations``. ``turnover``: log
 figure, sd. ``new_fines``: EUR, ceiling, instrument, weight of the brief. ``new_orders``: log probability of the
-scope by scenario. ``openings``: counts
-(usual, raised), months (usual, raised) per provider."""
+scope by scenario. ``openings``: counts (usual, raised), months (usual, raised) per provider."""
 
 
 def model_data(fixed: Constants, exposure: Exposure, observations: Observations) -> dict[str, np.ndarray]:

@@ -85,8 +85,8 @@ def update(
     ``additions`` are as in ``append``; none means silence. The default origin is the last publication among the new
     rows; none may be published after it. Reweighted draws must pass the gate of sampled ones, or there is a new fit.
     ``refit`` asks for one whatever the certificate says. ``late`` admits rows that were public by the old origin and
-    were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad
-    input, ``NotConvergedError`` if a new fit does not pass the gate.
+    were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad input,
+    ``NotConvergedError`` if a new fit does not pass the gate.
     """
     spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
     record = append(forecast.record, additions)
