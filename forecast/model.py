@@ -119,8 +119,8 @@ def build_model(spec: Specification, exposure: Exposure, observations: Observati
     """Return the PyMC model of one prior file, with the evidence of one origin as its data.
 
     The free variables are those of ``parameters.parameters``, each normal; ``log_turnover`` is moved by ``_turnover``
-    where fines bound it. The potentials are, in order: matters
-    (history and news), sizes of fines, user counts, turnover, openings.
+    where fines bound it. The potentials are: what that moving changes, matters (history and news), sizes of fines, user
+    counts, turnover, openings.
     """
     coords = coordinates(exposure, observations)
     fixed = constants(spec, exposure)

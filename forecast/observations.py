@@ -31,18 +31,17 @@ NO_BOUND, LEAST_ROOM = -200.0, 1e-9
 class Observations:
     """Sufficient statistics and short vectors; units: months, EUR, natural logarithms.
 
-    ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of the
-    turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
-    ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced fines.
-    ``users``: per change within a
-    series: log change, months between mid-periods, index of the service, accrual of the focal impact at both ends,
-    and 1 for news of the focal series. ``opening_count``, ``opening_months``: provider by (usual, raised).
-    ``opening_raised_left``: months that each provider's rate stays raised after the origin (-1: it is no longer
-    designated). ``new_fine_*``: amounts, ceilings (share of turnover) and instruments (index; -1: of no reference fine)
-    of focal fines after ``as_of``. ``new_order_scopes``: index into ``SCOPES`` of each focal order since then whose
-    scope is known. ``resolved_*``: what the resolution rule has seen so far, dated after ``as_of`` and within its
-    months.
-    ``unappealed_fines``: months since each focal fine, old or new, that is not known to be appealed.
+    ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of
+    the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
+    ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced
+    fines. ``users``: per change within a series: log change, months between mid-periods, index of the service,
+    accrual of the focal impact at both ends, and 1 for news of the focal series. ``opening_count``,
+    ``opening_months``: provider by (usual, raised). ``opening_raised_left``: months that each provider's rate stays
+    raised after the origin (-1: it is no longer designated). ``new_fine_*``: amounts, ceilings (share of turnover)
+    and instruments (index; -1: of no reference fine) of focal fines after ``as_of``. ``new_order_scopes``: index
+    into ``SCOPES`` of each focal order since then whose scope is known. ``resolved_*``: what the resolution rule
+    has seen so far, dated after ``as_of`` and within its months. ``unappealed_fines``: months since each focal
+    fine, old or new, that is not known to be appealed.
     """
 
     instruments: tuple[str, ...]
