@@ -17,6 +17,7 @@ from forecast.folders import check_folder, read_json, read_tables, refuse_foreig
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
+from forecast.progress import report
 from forecast.record import Record, as_day, load_record, save_record
 from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.specification import Specification, dump_specification, load_specification
@@ -77,14 +78,12 @@ def run(
     settings: Settings | None = None,
     *,
     compiled: Compiled | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Forecast:
     """Forecast one matter from what was public by the end of ``origin`` (default: the record's last day, see below).
 
     ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. The default origin is
-    ``as_of`` of the prior file, or the day of the record's last publication if that is later. ``tell`` is called with a
-    line before each step. Raises ``InputError`` on bad input and ``NotConvergedError`` if the draws do
-    not pass the gate.
+    ``as_of`` of the prior file, or the day of the record's last publication if that is later. Raises
+    ``InputError`` on bad input and ``NotConvergedError`` if the draws do not pass the gate.
     """
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     known = record if isinstance(record, Record) else load_record(record)
@@ -92,11 +91,11 @@ def run(
     settings = settings or Settings()
     evidence = gather(spec, known, day)
     if compiled is None:
-        tell("Compiling the model (the first time takes up to a minute)")
+        report("Compiling the model (the first time takes up to a minute)")
         compiled = Compiled(evidence)
-    tell(f"Sampling {settings.chains} chains of {settings.tune} + {settings.draws} draws")
-    posterior = fit(compiled, evidence, known, settings, tell=tell)
-    tell("Simulating what may follow")
+    report(f"Sampling {settings.chains} chains of {settings.tune} + {settings.draws} draws")
+    posterior = fit(compiled, evidence, known, settings)
+    report("Simulating what may follow")
     return conclude(posterior, known.as_of(day))
 
 
@@ -112,7 +111,6 @@ def fit(
     record: Record,
     settings: Settings,
     wider: Record | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Posterior:
     """Return draws that passed the gate (``converged``), the analyst's probabilities pooled with the outside view.
 
@@ -123,13 +121,13 @@ def fit(
     spec = evidence.specification
     weight = spec.pooling.value
     if weight == 1 or not evidence.exposure.inside:
-        return converged(compiled, evidence, settings, tell)
+        return converged(compiled, evidence, settings)
     known = record.as_of(evidence.exposure.origin)
     at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider or known)
-    first = converged(compiled, at_brief, settings, tell)
+    first = converged(compiled, at_brief, settings)
     outside = outside_weights(first.draws).mean(axis=0)
     pooled = at_brief.constants.pi**weight * outside ** (1 - weight)
-    return converged(compiled, replace(evidence, pooled_pi=pooled / pooled.sum()), settings, tell)
+    return converged(compiled, replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
 
 
 def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = None) -> Forecast:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -18,6 +18,7 @@ from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, 
 from forecast.monte_carlo import convergence
 from forecast.observations import Observations, above_fines, observe
 from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
+from forecast.progress import report
 from forecast.record import Record
 from forecast.specification import Specification
 
@@ -220,9 +221,7 @@ class Compiled:
         )
 
 
-def converged(
-    compiled: Compiled, evidence: Evidence, settings: Settings, tell: Callable[[str], None] = lambda message: None
-) -> Posterior:
+def converged(compiled: Compiled, evidence: Evidence, settings: Settings) -> Posterior:
     """Return draws that pass the gate, of twice as many steps where those of ``settings`` do not.
 
     Among some hundred parameters chance alone lifts one over the limit of R-hat in about one sampling of a hundred;
@@ -233,7 +232,7 @@ def converged(
         posterior.require_convergence()
     except NotConvergedError as error:
         longer = replace(settings, draws=2 * settings.draws, tune=2 * settings.tune)
-        tell(f"{'; '.join(error.failures)}: sampling {longer.tune} + {longer.draws} draws")
+        report(f"{'; '.join(error.failures)}: sampling {longer.tune} + {longer.draws} draws")
         posterior = compiled.sample(evidence, longer)
         posterior.require_convergence()
     return posterior

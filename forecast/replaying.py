@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,6 +27,7 @@ from forecast.forecasting import fit
 from forecast.inference import Compiled, Evidence, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import require_no_leak
 from forecast.outcomes import imagine
+from forecast.progress import report
 from forecast.record import Record, as_day, load_record
 from forecast.record_tables import EARLIEST, LATEST
 from forecast.specification import Specification, load_specification
@@ -94,7 +95,6 @@ def replay(
     every: str = "1M",
     settings: Settings | None = None,
     compiled: Compiled | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Trajectory:
     """Forecast one matter at ``start``, every so often, and at ``end``, each time from what was public by then.
 
@@ -110,14 +110,14 @@ def replay(
     wider = whole.as_of(days[-1])
     known = [_seen(spec, whole, day, wider) for day in days]
     if compiled is None:
-        tell("Compiling the model once for all origins (the first time takes up to a minute)")
+        report("Compiling the model once for all origins (the first time takes up to a minute)")
         compiled = Compiled(known[-1].evidence)
     settings, said = settings or Settings(), []
     say = partial(_say, compiled, wider, settings)
-    tell(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
+    report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for number, (one, numbers) in enumerate(zip(known, pool.map(say, known), strict=True), 1):
-            tell(f"Origin {one.day} done, {number} of {len(known)}")
+            report(f"Origin {one.day} done, {number} of {len(known)}")
             said.append(numbers)
     return Trajectory(
         table=pd.concat([table for table, _ in said], ignore_index=True),

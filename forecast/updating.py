@@ -13,7 +13,7 @@ Monte Carlo errors of the result, computed as of any draws, see what the weights
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -31,6 +31,7 @@ from forecast.likelihood import other_data
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights, outside_weights
 from forecast.parameters import parameters
+from forecast.progress import report
 from forecast.record import Record, as_day
 from forecast.record_checks import as_cells
 from forecast.record_tables import TABLES
@@ -78,7 +79,6 @@ def update(
     *,
     refit: bool = False,
     late: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Forecast:
     """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
 
@@ -104,8 +104,8 @@ def update(
         told |= asdict(certificate)
         reasons = certificate.failures + posterior.failures
     if reasons:
-        tell(f"Fitting anew ({'; '.join(reasons)})")
-        posterior = fit(Compiled(evidence), evidence, record, settings, tell=tell)
+        report(f"Fitting anew ({'; '.join(reasons)})")
+        posterior = fit(Compiled(evidence), evidence, record, settings)
         told["efficiency"] = 1.0
     result = conclude(posterior, record.as_of(day), forecast)
     if not reasons:

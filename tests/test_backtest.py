@@ -696,18 +696,18 @@ def cluster():
         yield found
 
 
-def test_a_cluster_of_processes_says_the_same(cluster):
+def test_a_cluster_of_processes_says_the_same(cluster, caplog):
     from distributed import Client  # noqa: PLC0415
 
     with Client(cluster.scheduler_address, set_as_default=False) as client:
         client.run(plant)
-    told = []
-    there = backtest(start="2025-08-03", settings=SHORT, scheduler=cluster.scheduler_address, tell=told.append)
+    caplog.set_level("INFO", "forecast")
+    there = backtest(start="2025-08-03", settings=SHORT, scheduler=cluster.scheduler_address)
     here = backtest(start="2025-08-03", settings=SHORT, compiled=Unfitted())
     for name in ("forecasts", "scores", "counts", "reliability", "pit", "diagnostics"):
         pd.testing.assert_frame_equal(getattr(there, name), getattr(here, name), check_exact=True)
     assert there.quantiles.identical(here.quantiles)
-    assert told[-2] == "Origin 2025-11-03 done, 2 of 2"
+    assert caplog.messages[-2] == "Origin 2025-11-03 done, 2 of 2"
 
 
 def test_a_worker_with_other_versions_is_refused(cluster, monkeypatch):

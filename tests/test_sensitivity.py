@@ -55,7 +55,7 @@ def compiled(packaged):
 
 @pytest.fixture(scope="module")
 def worlds(packaged, compiled):
-    return Worlds(packaged, lambda line: None, compiled)
+    return Worlds(packaged, compiled)
 
 
 @pytest.fixture(scope="module")
@@ -533,7 +533,7 @@ def test_what_is_out_of_reach_is_fitted_anew_where_it_may_be(worlds, monkeypatch
 
     monkeypatch.setattr(worlds, "fit", fit)
     monkeypatch.setattr("forecast.sensitivity.matters.MAX_K_HAT", 0.62)
-    matters, moves = leave_one_out(worlds, refit=True, tell=lambda line: None)
+    matters, moves = leave_one_out(worlds, refit=True)
     far = matters.query("k_hat >= 0.62")
     assert len(far)
     assert fitted == [f"without {name}" for name in far["matter"]]
@@ -642,7 +642,7 @@ def test_a_probe_holds_together(probed, packaged):
 
 
 def test_the_same_forecast_gives_the_same_numbers(packaged, probed):
-    again = Worlds(packaged, lambda line: None)
+    again = Worlds(packaged)
     drawn = outcomes(again.base.courses)
     values = Answers(drawn, again.base.view, again.base.world.outside).value(again.base.weight)[0]
     assert np.array_equal(values, probed.answers.query("reading == @STATED")["value"].to_numpy())
@@ -672,7 +672,7 @@ def test_the_screen_tells_four_things_in_words(probed):
 def test_the_command_writes_prints_and_refuses(probed, packaged_folder, tmp_path, monkeypatch, capsys):
     asked = []
 
-    def probe(result, *, quick, tell):
+    def probe(result, *, quick):
         asked.append((result.manifest["matter"], quick))
         return probed
 
@@ -702,7 +702,7 @@ def test_the_command_writes_prints_and_refuses(probed, packaged_folder, tmp_path
 def test_with_news_every_reading_has_its_own_weights():
     record = with_rows(load_record(), events=[event(PARIS, "2026-03-20", "charged")])
     result = forecast.run(record=record, origin="2026-04-30")
-    worlds = Worlds(result, lambda line: None)
+    worlds = Worlds(result)
     assert worlds.has_news
     assert worlds.base.method == EXACT
     half = worlds.read(result.specification.with_reading("outside_pool_half"), result.record)
@@ -712,7 +712,7 @@ def test_with_news_every_reading_has_its_own_weights():
     told = anew.scenarios.query("view == 'inside'")["probability"].to_numpy()
     assert half.weight @ half.view == pytest.approx(told, abs=0.02)
     with pytest.raises(InputError, match="below 1, and news since"):
-        Worlds(anew, lambda line: None)
+        Worlds(anew)
 
 
 @pytest.mark.slow

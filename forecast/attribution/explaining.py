@@ -27,6 +27,7 @@ from forecast.attribution.valuation import error, smooth
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.inference import MIN_ESS, Compiled, converged, gather
+from forecast.progress import report
 from forecast.updating import settings_of, stored, widened
 
 MOST_FITS = 3
@@ -113,7 +114,7 @@ class Explanation:
         return pd.concat([bars.loc[~other], rest]).sort_index().reset_index(drop=True)
 
 
-def explain(before: Forecast, after: Forecast, *, tell: Callable[[str], None] = lambda message: None) -> Explanation:
+def explain(before: Forecast, after: Forecast) -> Explanation:
     """Return the bars from ``before`` to ``after``: two forecasts of one matter, the second no earlier than the first.
 
     Draws of both are pooled; where they do not reach a step between (fewer effective draws than ``MIN_ESS``, hardly
@@ -129,12 +130,12 @@ def explain(before: Forecast, after: Forecast, *, tell: Callable[[str], None] = 
         way = Way(before, after, growth, _pool([f.thinned(most) for f in fits], before, after))
         checks, last = _checks(way, MIN_ESS), len(fits) == 2 + MOST_FITS
         if last or not checks["failures"]:
-            bars, reached = way.bars(tell), checks["failures"]
+            bars, reached = way.bars(), checks["failures"]
             checks = _checks(way, LEAST_OF_SUBSETS)
             checks["failures"] = list(dict.fromkeys([*reached, *checks["failures"]]))
             if last or not checks["failures"]:
                 return _explanation(way, bars, checks)
-        tell(f"Fitting between the two ({'; '.join(checks['failures'])})")
+        report(f"Fitting between the two ({'; '.join(checks['failures'])})")
         fits.append(_fitted(way, compiled))
 
 

@@ -8,7 +8,6 @@ itself, then the same from there on in the inside view.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -22,6 +21,7 @@ from forecast.attribution.game import Game, Pool
 from forecast.attribution.subsets import Growth, Newcomer
 from forecast.attribution.valuation import VIEWS, error, labels, rank, value
 from forecast.forecasting import Forecast
+from forecast.progress import report
 from forecast.specification import Specification
 from forecast.vocabulary import SCENARIOS
 
@@ -109,22 +109,22 @@ class Way:
         first, last = self.pool.bridge.log_density[:2]
         return float(max(np.ptp(self.games[0].log_density(frozenset()) - first), np.ptp(self._last - last)))
 
-    def bars(self, tell: Callable[[str], None]) -> list[Bar]:
+    def bars(self) -> list[Bar]:
         """Return every bar in the order of the way, the error's last: this values the subsets of new events."""
         nothing = np.zeros(len(self.labels))
         bars = [Bar(kind, name, b - a, b - a, nothing) for kind, name, a, b in self._steps]
         for place, stage, game in reversed(self._contests):
-            bars[place:place] = self._event_bars(stage, game, tell)
+            bars[place:place] = self._event_bars(stage, game)
         return [*bars, self.error_bar]
 
-    def _event_bars(self, stage: Stage, game: Game, tell: Callable[[str], None]) -> list[Bar]:
+    def _event_bars(self, stage: Stage, game: Game) -> list[Bar]:
         n = len(stage.players)
         arrival = shapley.in_order(list(range(n)), game.value)
         if n <= shapley.MOST_EXACT:
-            tell(f"Valuing {2**n} subsets of the new events until {stage.until}")
+            report(f"Valuing {2**n} subsets of the new events until {stage.until}")
             free, spread = shapley.exact(n, game.value), np.zeros_like(arrival)
         else:
-            tell(f"Valuing {2 * ORDERS} orders of the {n} new events until {stage.until}")
+            report(f"Valuing {2 * ORDERS} orders of the {n} new events until {stage.until}")
             free, spread = shapley.sampled(n, game.value, ORDERS, np.random.default_rng([self.pool.seed, 9]))
         rows = zip(stage.players, free, arrival, spread, strict=True)
         return [Bar("event", player.label, one, two, se[0]) for player, one, two, se in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from forecast.backtesting.saying import PASSES, Said, evidence_at
 from forecast.backtesting.scoring import count_table, pit_table, reliability_table, score_table
 from forecast.backtesting.spreading import here, on_cluster
 from forecast.inference import Compiled, NotConvergedError, Settings
+from forecast.progress import report
 from forecast.record import Record, as_day, load_record
 from forecast.scores import RESAMPLES
 from forecast.specification import Specification, load_specification
@@ -66,7 +67,6 @@ def backtest(
     settings: Settings | None = None,
     scheduler: str | None = None,
     compiled: Compiled | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Backtest:
     """Forecast every open proceeding at rolling origins from what was public then, and score what was said.
 
@@ -84,22 +84,22 @@ def backtest(
     evidence = [evidence_at(spec, question, asked[-1].known) for question in asked]
     sampled = f"{settings.chains} chains of {settings.tune} + {settings.draws} draws"
     if scheduler is not None:
-        tell(f"Sampling {len(asked)} origins on {scheduler}, {sampled} each; every worker compiles the model once")
+        report(f"Sampling {len(asked)} origins on {scheduler}, {sampled} each; every worker compiles the model once")
         stream = on_cluster(spec, asked, settings, scheduler)
     else:
         if compiled is None:
-            tell("Compiling the model once for all origins (the first time takes up to a minute)")
+            report("Compiling the model once for all origins (the first time takes up to a minute)")
             compiled = Compiled(evidence[-1])
-        tell(f"Sampling {len(asked)} origins, {sampled} each")
+        report(f"Sampling {len(asked)} origins, {sampled} each")
         stream = here(evidence, asked, settings, compiled)
     said = []
     with closing(stream):
         for number, one in enumerate(stream, 1):
             if one.failures:
                 raise NotConvergedError([f"origin {one.day}: {failure}" for failure in one.failures])
-            tell(f"Origin {one.day} done, {number} of {len(asked)}")
+            report(f"Origin {one.day} done, {number} of {len(asked)}")
             said.append(one)
-    tell("Scoring")
+    report("Scoring")
     about = provenance(evidence[-1], whole.as_of(final), settings.seed, VIEW)
     return _scored(spec, whole, asked, said, final, settings, about | _plan(asked, final, every, settings))
 

@@ -17,6 +17,7 @@ from forecast.calibration.fitting import AGAIN, MAX_DIVERGENT, MAX_R_HAT, MIN_ES
 from forecast.calibration.store import Store, code_fingerprint
 from forecast.files import InputError, Problem
 from forecast.inference import Compiled, Evidence, Settings
+from forecast.progress import report
 from forecast.record import Record, load_record
 from forecast.simulate import Design, design_of
 from forecast.specification import Specification, load_specification
@@ -79,7 +80,6 @@ def calibrate(
     span: tuple[int, int] = SPAN,
     fit: Fit | None = None,
     simulate: Simulate = simulated,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Calibration:
     """Draw worlds from the prior file, fit each, and rank every truth among the draws of its posterior.
 
@@ -97,16 +97,16 @@ def calibrate(
     done = store.open(anew=anew) if store else {}
     missing = [number for number in range(worlds) if number not in done]
     if len(missing) < worlds:
-        tell(f"{worlds - len(missing)} of {worlds} worlds are there already")
+        report(f"{worlds - len(missing)} of {worlds} worlds are there already")
     if missing and fit is None:
-        tell("Compiling the model once for all worlds (the first time takes up to a minute)")
+        report("Compiling the model once for all worlds (the first time takes up to a minute)")
         fit = sampler(Compiled(Evidence(spec, design.exposure, design.observations)))
     for one in _each(missing, lambda number: examine(design, span, number, seed, fit, simulate)) if fit else ():
         done[one.world] = one
         if store:
             store.keep(one)
         if len(done) % max(worlds // 10, 1) == 0:
-            tell(f"{len(done)} of {worlds} worlds")
+            report(f"{len(done)} of {worlds} worlds")
     return Calibration(tuple(done[number] for number in range(worlds)), {**about, "worlds": worlds})
 
 

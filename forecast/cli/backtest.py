@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,6 @@ def backtest(
     from forecast.inference import Settings  # noqa: PLC0415
     from forecast.terminal.scores import backtest_screen  # noqa: PLC0415
 
-    progress = console(stderr=True)
     require_place(out, "backtest")
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     result = backtesting.backtest(
@@ -59,7 +57,6 @@ def backtest(
         windows=_months(windows),
         settings=Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False),
         scheduler=scheduler,
-        tell=partial(progress.print, style="dim"),
     )
     plots.save_backtest(result, out)
     console().print(backtest_screen(result))

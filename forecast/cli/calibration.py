@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +30,8 @@ def calibrate(
     from forecast.terminal.calibration import calibration_screen  # noqa: PLC0415
 
     many = worlds if worlds is not None else FULL if full else WORLDS
-    tell = partial(console(stderr=True).print, style="dim")
     start = Settings.seed if seed is None else seed
-    result = calibration.calibrate(priors, record, worlds=many, seed=start, folder=out, anew=anew, tell=tell)
+    result = calibration.calibrate(priors, record, worlds=many, seed=start, folder=out, anew=anew)
     save_calibration(result, out)
     console().print(calibration_screen(result))
     console().print(f"Written to {escape(str(out))}", soft_wrap=True)

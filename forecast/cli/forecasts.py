@@ -43,7 +43,7 @@ def run(
     progress = console(stderr=True)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
-    result = forecasting.run(priors, record, origin, settings, tell=lambda line: progress.print(line, style="dim"))
+    result = forecasting.run(priors, record, origin, settings)
     finish(result, out or Path("outputs") / result.manifest["origin"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +28,7 @@ def sensitivity(
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     target = out or beside.with_name(f"{beside.name}-sensitivity")
     require_place(target, "sensitivity")
-    tell = partial(console(stderr=True).print, style="dim")
-    result = sensitivity.probe(forecasting.load(folder), quick=quick, tell=tell)
+    result = sensitivity.probe(forecasting.load(folder), quick=quick)
     plots.save_sensitivity(result, target)
     console().print(sensitivity_screen(result))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +15,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from forecast.files import InputError
+from forecast.progress import LOGGER
 from forecast.terminal.look import console
 
 app = typer.Typer(
@@ -56,8 +60,33 @@ def finish(result: Any, folder: Path) -> None:
     terminal.print(f"Written to {escape(str(folder))}")
 
 
+class _ToStandardError(logging.Handler):
+    """Prints progress on standard error, dimmed where it is a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console(stderr=True).print(record.getMessage(), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress_shown() -> Iterator[None]:
+    """Show the package's progress while a command runs, and leave logging as it was."""
+    handler, level = _ToStandardError(), LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(level)
+
+
 def exit_code(arguments: list[str] | None) -> int:
     """Run the command line and return its exit code."""
+    with _progress_shown():
+        return _exit_code(arguments)
+
+
+def _exit_code(arguments: list[str] | None) -> int:
     failed = console(stderr=True)
     try:
         code = app(arguments, standalone_mode=False) or 0

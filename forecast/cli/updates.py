@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +36,9 @@ def update(
     from forecast import forecasting, updating  # noqa: PLC0415
     from forecast.terminal.evidence import update_line  # noqa: PLC0415
 
-    progress = console(stderr=True)
     given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
     old = forecasting.load(folder)
-    result = updating.update(
-        old, given, origin, refit=refit, late=late, tell=lambda line: progress.print(line, style="dim")
-    )
+    result = updating.update(old, given, origin, refit=refit, late=late)
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     finish(result, out or beside.with_name(result.manifest["origin"]))
     console().print(update_line(result.diagnostics), markup=False)
@@ -67,12 +63,11 @@ def replay(
     from forecast.inference import Settings  # noqa: PLC0415
     from forecast.terminal.evidence import replay_screen  # noqa: PLC0415
 
-    progress, folder = console(stderr=True), out or Path("outputs") / f"replay-{start}-{end}"
+    folder = out or Path("outputs") / f"replay-{start}-{end}"
     require_place(folder, "trajectory")
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
-    tell = partial(progress.print, style="dim")
-    result = replaying.replay(priors, record, start=start, end=end, every=every, settings=settings, tell=tell)
+    result = replaying.replay(priors, record, start=start, end=end, every=every, settings=settings)
     plots.save_trajectory(result, folder)
     console().print(replay_screen(result))
     console().print(f"Written to {escape(str(folder))}", soft_wrap=True)
@@ -98,13 +93,10 @@ def whatif(
     from forecast.hypotheses import whatifs  # noqa: PLC0415
     from forecast.terminal.hypotheses import whatif_screen  # noqa: PLC0415
 
-    progress = console(stderr=True)
     if out:
         whatifs.require_file(out)
     old = forecasting.load(folder)
-    result = whatifs.whatif(
-        old, event or (), silence_until, lever or (), refit=refit, tell=lambda line: progress.print(line, style="dim")
-    )
+    result = whatifs.whatif(old, event or (), silence_until, lever or (), refit=refit)
     console().print(whatif_screen(result))
     if out:
         whatifs.write_table(out, result.table, whatifs.notes_of(result.manifest, result.suppositions))
@@ -147,8 +139,7 @@ def explain(
     beside = after if after.name not in ("", "..") else after.resolve()
     target = out or beside.with_name(f"{beside.name}-explained")
     require_place(target, "explanation")
-    tell = partial(console(stderr=True).print, style="dim")
-    result = attribution.explain(forecasting.load(before), forecasting.load(after), tell=tell)
+    result = attribution.explain(forecasting.load(before), forecasting.load(after))
     plots.save_explanation(result, target, arrival=arrival)
     console().print(explanation_screen(result, arrival=arrival))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

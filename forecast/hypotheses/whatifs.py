@@ -13,7 +13,7 @@ multiplies the focal matter's hazards and the full impacts, and leaves the proba
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -32,6 +32,7 @@ from forecast.inference import Compiled, Evidence, Posterior, gather
 from forecast.observations import observe
 from forecast.outcomes import imagine
 from forecast.paths import Intervention
+from forecast.progress import report
 from forecast.record import Record
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
@@ -82,7 +83,6 @@ def whatif(
     levers: Sequence[str] = (),
     *,
     refit: bool = False,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> WhatIf:
     """Return the forecast as it would stand under a supposition; the forecast itself is not touched.
 
@@ -103,9 +103,9 @@ def whatif(
         if failures and not refit:
             raise InputError(_too_far(failures))
         if failures:
-            tell(f"Fitting anew ({'; '.join(failures)})")
+            report(f"Fitting anew ({'; '.join(failures)})")
             compiled, method = Compiled(evidence), "refitted"
-            posterior = fit(compiled, evidence, supposed.record, old.settings, tell=tell)
+            posterior = fit(compiled, evidence, supposed.record, old.settings)
     after, outcomes = _concluded(posterior, supposed.record, intervention(spec, levers))
     before = {name: forecast.tables[name] for name in after}
     return WhatIf(

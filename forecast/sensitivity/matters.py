@@ -10,7 +10,6 @@ its own history. Scenario probabilities that were pooled with the outside view s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from scipy.special import logsumexp
 
 from forecast.attribution.valuation import error
 from forecast.exposure import Exposure
+from forecast.progress import report
 from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
 from forecast.sensitivity.weighing import SAME
 from forecast.sensitivity.worlds import Read, Worlds
@@ -28,7 +28,7 @@ from forecast.updating import MAX_K_HAT
 IMPORTANCE, REFITTED, UNREACHED = "importance weights", "refitted", "out of reach"
 
 
-def leave_one_out(worlds: Worlds, *, refit: bool, tell: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def leave_one_out(worlds: Worlds, *, refit: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``matters``, a row each, and ``matter_moves``, each answer without each matter.
 
     ``matters``: ``elpd``, ``p`` (how much better the matter is predicted with itself known, in nats), ``k_hat``,
@@ -55,7 +55,7 @@ def leave_one_out(worlds: Worlds, *, refit: bool, tell: Callable[[str], None]) -
         known = float(logsumexp(density[:, m]) - np.log(n))
         matters.append((name, *_size(seen, m), elpd, known - elpd, k_hat, 1 / (weight**2).sum(), method))
         moves.append(_moved(keys, name, stated, values))
-    tell(f"Left out each of {len(matters)} matters")
+    report(f"Left out each of {len(matters)} matters")
     columns = ["matter", "proceedings", "months", "events", "elpd", "p", "k_hat", "ess", "method"]
     return pd.DataFrame(matters, columns=columns), pd.concat(moves, ignore_index=True)
 

@@ -9,13 +9,14 @@ asked: its answers are kept apart from those about the whole matter, and are no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecast.attribution.valuation import error
+from forecast.progress import report
 from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
 from forecast.sensitivity.questions import ALONE, STATED, Choice, OpenQuestion, choices, label, questions_of, read
 from forecast.sensitivity.worlds import Worlds
@@ -50,12 +51,12 @@ class Multiverse:
         return self.choices.index({**stated, **answers})
 
 
-def multiverse(worlds: Worlds, *, quick: bool, tell: Callable[[str], None]) -> Multiverse:
+def multiverse(worlds: Worlds, *, quick: bool) -> Multiverse:
     """Return the answers under all readings of the forecast's prior file; ``quick``: one changed at a time."""
     spec, record = worlds.forecast.specification, worlds.forecast.record
     questions = questions_of(spec, record)
     readings = choices(questions, quick=quick)
-    tell(f"Reading the brief in {len(readings)} ways")
+    report(f"Reading the brief in {len(readings)} ways")
     names, values, reached = None, [], []
     for number, choice in enumerate(readings, 1):
         seen = worlds.read(*read(spec, record, questions, choice))
@@ -65,7 +66,7 @@ def multiverse(worlds: Worlds, *, quick: bool, tell: Callable[[str], None]) -> M
         worth, matter = seen.certificate, seen.draws.evidence.specification.matter
         reached.append((label(choice), *choice.values(), matter, seen.method, worth.k_hat, worth.ess))
         if number % TOLD_EVERY == 0:
-            tell(f"{number} of {len(readings)} readings done")
+            report(f"{number} of {len(readings)} readings done")
     columns = ["reading", *(q.name for q in questions), "matter", "method", "k_hat", "ess"]
     return Multiverse(
         questions, tuple(readings), names, np.stack(values), pd.DataFrame(reached, columns=columns), not quick

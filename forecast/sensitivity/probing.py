@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from forecast.forecasting import Forecast
 from forecast.inference import Compiled
+from forecast.progress import report
 from forecast.sensitivity.contraction import by_part, contraction
 from forecast.sensitivity.matters import UNREACHED, leave_one_out, total_elpd
 from forecast.sensitivity.multiverse import answers_table, effects_table, multiverse, ranges_table, shares_table
@@ -57,22 +57,20 @@ def probe(
     *,
     quick: bool = False,
     compiled: Compiled | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Sensitivity:
     """Return what a forecast rests on, from its stored draws; the forecast itself is not touched.
 
     ``quick``: only readings that change one answer, and nothing is fitted anew for a matter left out. ``compiled``: the
-    model of the forecast's prior file and coordinates, where it is at hand. ``tell`` is called with a line before each
-    step. Raises ``InputError`` where the forecast or its prior file cannot be probed,
-    and ``NotConvergedError`` if a fit that is needed does not converge.
+    model of the forecast's prior file and coordinates, where it is at hand. Raises ``InputError`` where the forecast or
+    its prior file cannot be probed, and ``NotConvergedError`` if a fit that is needed does not converge.
     """
-    worlds = Worlds(forecast, tell, compiled)
+    worlds = Worlds(forecast, compiled)
     is_inside = worlds.posterior.evidence.exposure.inside
-    read = multiverse(worlds, quick=quick, tell=tell) if is_inside else None
-    tell("Scaling priors and data")
+    read = multiverse(worlds, quick=quick) if is_inside else None
+    report("Scaling priors and data")
     scaling, psense = power_scaling(worlds)
-    tell("Leaving out one matter at a time")
-    matters, moves = leave_one_out(worlds, refit=not quick, tell=tell)
+    report("Leaving out one matter at a time")
+    matters, moves = leave_one_out(worlds, refit=not quick)
     every = contraction(worlds, psense)
     tables = {
         "scaling": scaling,

@@ -11,7 +11,6 @@ certificate of ``updating`` holds (*reweighted*), and the model is fitted anew w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -26,6 +25,7 @@ from forecast.forecasting import Forecast
 from forecast.hypotheses.event_sets import focal_rows
 from forecast.inference import Compiled, Draws, Evidence, Posterior, converged, gather
 from forecast.outcomes import Future, outside_weights, view_weights
+from forecast.progress import report
 from forecast.record import Record
 from forecast.sensitivity.answers import futures, reread
 from forecast.sensitivity.weighing import REFITTED, Sample, sample_of, turnover, weighted
@@ -91,9 +91,9 @@ class Worlds:
     reading is tried, with its own certificate, for the others.
     """
 
-    def __init__(self, forecast: Forecast, tell: Callable[[str], None], compiled: Compiled | None = None):
+    def __init__(self, forecast: Forecast, compiled: Compiled | None = None):
         self.posterior = _held(forecast)
-        self.forecast, self.tell, self.fitted = forecast, tell, 0
+        self.forecast, self.fitted = forecast, 0
         self.settings, self.origin = settings_of(forecast), origin_of(forecast)
         draws = self.posterior.draws
         self._sources = [sample_of(self.posterior, draws, efficiency(forecast))]
@@ -144,10 +144,10 @@ class Worlds:
         """Return a new fit that passed the gate; raises ``NotConvergedError`` otherwise."""
         key = _compiled_key(evidence)
         if key not in self._compiled:
-            self.tell("Compiling the model (the first time takes up to a minute)")
+            report("Compiling the model (the first time takes up to a minute)")
             self._compiled[key] = Compiled(evidence)
-        self.tell(f"Fitting anew: {why}")
-        posterior = converged(self._compiled[key], evidence, self.settings, self.tell)
+        report(f"Fitting anew: {why}")
+        posterior = converged(self._compiled[key], evidence, self.settings)
         self.fitted += 1
         return posterior
 
