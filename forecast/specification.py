@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,6 +25,7 @@ from forecast.quantities import (
     Place,
     Range,
     Text,
+    at_most,
     walk,
 )
 from forecast.readings import Question, Reading
@@ -53,10 +55,22 @@ from forecast.yaml_files import (
     model_problems,
     read_yaml,
     refusal,
-    yaml_text,
 )
+from forecast.yaml_text import yaml_text
 
 DEFAULT_FILE = "x-paris-2026.yaml"
+
+
+MOST = 100
+"""Most levers, questions and readings of a file: for each reading the whole file is checked once more."""
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
+"""Days of a record, and of an analyst who writes about one."""
+
+
+def _of_our_time(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise refusal(((), f"expected a day from {FIRST_DAY} to {LAST_DAY}, not {day}"))
+    return day
 
 
 class Specification(Base):
@@ -66,8 +80,8 @@ class Specification(Base):
     title: Text
     matter: Text
     provider_group: Text
-    as_of: Annotated[date, Strict()]
-    pooling: Annotated[Number, Place("fraction", 0, 1, closed=True)]
+    as_of: Annotated[date, Strict(), AfterValidator(_of_our_time)]
+    pooling: Annotated[Number, Place("fraction", 0, 1)]
     scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one)]
     resolution: Resolution
     fines: Fines
@@ -82,9 +96,13 @@ class Specification(Base):
     impacts: Impacts | None = None
     users: Users | None = None
     advertising: Advertising | None = None
-    levers: dict[Text, Lever] = Field(default_factory=dict)
-    questions: dict[Text, Question] = Field(default_factory=dict)
-    readings: dict[Text, Reading] = Field(default_factory=dict)
+    levers: Annotated[dict[Text, Lever], AfterValidator(partial(at_most, MOST, "levers"))] = Field(default_factory=dict)
+    questions: Annotated[dict[Text, Question], AfterValidator(partial(at_most, MOST, "questions"))] = Field(
+        default_factory=dict
+    )
+    readings: Annotated[dict[Text, Reading], AfterValidator(partial(at_most, MOST, "readings"))] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
