@@ -33,7 +33,7 @@ from forecast.watchlist import focal_statute
 
 VIEW = "prior"
 MOST_A_MONTH = 1e6
-"""Greatest rate of events of one family in one proceeding, in any draw: the packaged files reach 3,000 in 5,000 draws."""
+"""Greatest rate of events of one family in one proceeding, in any draw; the packaged files reach 3,000."""
 MOST_EVENTS = 2000
 """Most events in a course up to the last horizon, in the mean of the draws: the packaged files expect 200 to 300."""
 
@@ -120,10 +120,14 @@ def check_pace(prior: Draws) -> None:
     narrower = "narrow the ranges of hazards.rates, .scales, .severity and .loadings, or of openings"
     e = prior.effects
     with np.errstate(over="ignore", invalid="ignore"):
-        fastest = base_hazards(e).max(axis=2) * row_effects(e, prior.evidence.exposure).max(axis=1) * tilts(e).max(axis=2)
+        fastest = (
+            base_hazards(e).max(axis=2) * row_effects(e, prior.evidence.exposure).max(axis=1) * tilts(e).max(axis=2)
+        )
     beyond = ~(fastest <= MOST_A_MONTH).all(axis=1)
     if beyond.any():
-        what = f"in {beyond.sum():,} of {len(prior):,} draws events of a family come more than {MOST_A_MONTH:,.0f} times"
+        what = (
+            f"in {beyond.sum():,} of {len(prior):,} draws events of a family come more than {MOST_A_MONTH:,.0f} times"
+        )
         raise InputError(Problem("hazards", f"{what} a month: {narrower}"))
     for s, scenario in enumerate(SCENARIOS):
         h = focal_hazards(prior, np.full(len(prior), s), np.random.default_rng(s))

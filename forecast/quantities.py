@@ -34,7 +34,7 @@ LEAST_GAP, LONGEST = 0.1, 1200.0
 Since = Annotated[Real, Field(ge=LEAST_GAP, le=LONGEST)]
 """Months after a day."""
 MASS = (0.1, 0.9999)
-"""Least and greatest mass of a range: below, its ends say nothing of the tails; above, they are no quantiles but limits."""
+"""Least and greatest mass of a range: less says nothing of the tails; more makes limits of quantiles."""
 
 
 class Source(Base):
@@ -200,7 +200,7 @@ WAITING = Place("months", 0.01, 1e6)  # months of waiting, of any number of proc
 RATE = Place("per month", 1e-7, 100)  # from one in ten million months to three a day
 RATIO = Place("multiplier", 0.001, 1000)  # a thousandth to a thousandfold
 LOADING = Place("multiplier", 0.01, 10, 1.5)  # it multiplies a step of the log hazard: 10 is already a cliff
-LOG_HAZARD = Place("log hazard", 0.001, 5, 1.5)  # 5 on the log scale is a factor of 150 in a hazard
+LOG_HAZARD = Place("log hazard", 0.001, 6, 1.5)  # 6 on the log scale is a factor of 400 in a hazard
 LOG_RATIO, LOGIT = Place("log ratio", 0.001, 5), Place("logit", 0.001, 5, 1.5)  # a factor of 150 in the odds
 SHAPE = Place("gamma shape", 0.05, 1e4)  # coefficients of variation from 4.5 to 0.01
 YEARLY_NOISE = Place("log per square-root year", 0.001, 3)  # 3: twenty times as much or as little in a year

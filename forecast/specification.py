@@ -43,10 +43,10 @@ from forecast.sections import (
     Resolution,
     Scenario,
     Sizes,
-    Statements,
     Users,
     _sums_to_one,
 )
+from forecast.stated import Statements
 from forecast.yaml_files import (
     KeyPath,
     check_document,
@@ -195,8 +195,25 @@ def packaged_priors() -> Path:
 
 
 def load_specification(path: str | Path | None = None) -> Specification:
-    """Read and check a prior file, by default the packaged one on X; raises `InputError`."""
-    return check_document(Specification, read_yaml(packaged_priors() / DEFAULT_FILE if path is None else Path(path)))
+    """Read and check a prior file, by default the packaged one on X; raises `InputError`.
+
+    ``path`` is a file, or the name of a packaged one with or without ``.yaml``, such as ``tiktok-commission-2026``;
+    a file of that name in the working folder comes first.
+    """
+    return check_document(Specification, read_yaml(prior_path(path)))
+
+
+def prior_path(path: str | Path | None = None) -> Path:
+    """Return the prior file that a path or the name of a packaged one means; `InputError` for an unknown name."""
+    named, folder = Path(DEFAULT_FILE if path is None else path), packaged_priors()
+    if path is not None and (named.name != str(path) or (named.exists() and not named.is_dir())):
+        return named
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    stem = named.name.removesuffix(".yaml")
+    if stem in names:
+        return folder / f"{stem}.yaml"
+    what = f"there is no such file, and no packaged prior file of this name{did_you_mean(stem, names)}"
+    raise InputError(Problem(str(path), f"{what}: expected a file, or one of {', '.join(names)}"))
 
 
 def dump_specification(specification: Specification) -> str:

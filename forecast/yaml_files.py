@@ -118,6 +118,9 @@ class _Reader:
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return tuple(self.item(child, (*path, place)) for place, child in enumerate(node.value))
+        return self.scalar(node, path)
+
+    def scalar(self, node: Node, path: KeyPath) -> Any:
         if not _is_unicode(node.value):
             return self.lose(path, "holds a character that is no Unicode text (half of a surrogate pair)")
         try:
@@ -242,7 +245,7 @@ def _shown(value: object) -> str:
 
 
 def shortened(value: str | float) -> str:
-    """Return a value as Python writes it, cut where it is long: whole numbers may have more digits than can be shown."""
+    """Return a value as Python writes it, cut where it is long; some whole numbers cannot be written at all."""
     if isinstance(value, int) and abs(value) >= 10**LONGEST_SHOWN:
         return f"a whole number of more than {LONGEST_SHOWN} digits"
     text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value)

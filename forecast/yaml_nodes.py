@@ -61,7 +61,7 @@ class _Composer(Composer):
 
 @dataclass(frozen=True)
 class Tree:
-    """The root of a composed file (``None``: empty), the tags that are written out, by ``id`` of the node, the reader."""
+    """A composed file: its root (``None``: empty), the tags written out, by ``id`` of the node, and the reader."""
 
     root: Node | None
     tagged: dict[int, str]
