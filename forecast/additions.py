@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecast.files import Problem
+from forecast.files import InputError, Problem
 from forecast.record import Record, ordered
-from forecast.record_checks import Sheet, as_cells, check, parse, read_sheet
-from forecast.record_tables import TABLES
+from forecast.record_checks import Sheet, as_cells, check, no_rows, parse, read_sheet
+from forecast.record_tables import OPTIONAL_COLUMNS, TABLES
 
 SAME_EVENT = ("case_id", "date", "type", "scope", "amount_eur")
 """Columns in which no two events agree, unless one corrects the other."""
@@ -42,6 +42,24 @@ def append(record: Record, additions: Mapping[str, Path | str | pd.DataFrame]) -
             sheets[name], wrong = _joined(name, sheets[name].cells, sheet)
             problems += wrong
     return ordered(check(sheets, problems))
+
+
+def check_alone(path: Path) -> tuple[str, int, tuple[str, ...]]:
+    """Check one table's file by every rule that needs no other table; return table, rows, and columns left out.
+
+    The table is the one that the file is named after, else the one whose columns its header has. What it names in
+    other tables, or in a record that it is to be added to, is not looked up. Raises ``InputError``.
+    """
+    sheet, problems = read_sheet(path)
+    if sheet is None:
+        raise InputError(problems)
+    given = list(sheet.cells.columns.astype(str))
+    named = {name: set(table.columns) for name, table in TABLES.items()}
+    name = path.stem if path.stem in TABLES else max(named, key=lambda name: len(named[name].intersection(given)))
+    joined, more = _joined(name, no_rows(name).cells, sheet)
+    frames = check({name: joined}, [*problems, *more], references=False)
+    left_out = (c for c in TABLES[name].columns if c not in given and c not in OPTIONAL_COLUMNS)
+    return name, len(frames[name]), tuple(left_out)
 
 
 def _sheet(name: str, rows: Path | str | pd.DataFrame) -> tuple[Sheet | None, list[Problem]]:

@@ -62,6 +62,11 @@ def pool(weight: Any, one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any
     return (first * one[0] + second * other[0]) / (first + second), (first + second) ** -0.5
 
 
+STEPS = 200
+"""Most steps of a solver; a prior file's numbers need 20 at most."""
+NEAR_ONE, SMALLEST = 0.999, 1e-30
+
+
 def mean_of_expit(loc: float, scale: float) -> float:
     """Return ``E[expit(loc + scale z)]`` for standard normal ``z`` (Gauss-Hermite quadrature, 61 nodes)."""
     return float(_WEIGHTS @ expit(loc + scale * _NODES))
@@ -73,16 +78,24 @@ def statement_location(probability: float, error_sd: float) -> float:
     Solves ``E[expit(location + error_sd * z)] = probability`` for standard normal ``z``: an analyst who says 15 %
     gets a parameter whose mean is 15 %, however unsure they are. Without error it is ``logit(probability)``.
 
-    Raises ``ValueError`` unless ``0 < probability < 1`` and ``error_sd >= 0``.
+    Raises ``ValueError`` unless ``0 < probability < 1`` and ``error_sd >= 0``, or if `STEPS` steps do not find it.
     """
     if not (0 < probability < 1 and error_sd >= 0):
         raise ValueError(f"expected 0 < probability < 1 and error_sd >= 0, got {probability}, {error_sd}")
+    if probability > NEAR_ONE:  # the difference to 1 would cancel: solve for the complement, which mirrors it
+        return -statement_location(1 - probability, error_sd)
     location, step = float(logit(probability)), np.inf
-    while abs(step) > 1e-12 * (1 + abs(location)):  # Newton: the mean is concave beyond 1/2, so no step overshoots
+    for _ in range(STEPS):  # Newton: the mean is concave beyond 1/2, so no step overshoots
         share = expit(location + error_sd * _NODES)
-        step = (probability - _WEIGHTS @ share) / (_WEIGHTS @ (share * (1 - share)))
+        slope = _WEIGHTS @ (share * (1 - share))
+        if slope < SMALLEST:  # so wide an error that the nodes see two steps and nothing between
+            break
+        step = (probability - _WEIGHTS @ share) / slope
         location += step
-    return float(location)
+        if abs(step) <= 1e-12 * (1 + abs(location)):
+            return float(location)
+    what = f"no location keeps a probability of {probability:g} in the mean under an error of {error_sd:g}"
+    raise ValueError(f"{what}: not found in {STEPS} steps, got {location:g}")
 
 
 def conditional_probabilities(cumulative: list[float]) -> list[float]:

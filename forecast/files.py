@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,36 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 def fingerprint(content: bytes) -> str:
     """Return the SHA-256 of ``content`` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a regular file of at most ``most_bytes`` bytes; anything else is an `InputError`.
+
+    A folder, a pipe, a socket or a device is refused without being read (a pipe may wait for ever, a device may never
+    end), and of a file that grows while it is read no more than ``most_bytes + 1`` are taken.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise InputError(Problem(str(path), "there is no such file")) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    except ValueError as error:
+        raise InputError(Problem(repr(str(path)), f"is no name of a file: {error}")) from error
+    try:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+            raise InputError(Problem(str(path), f"cannot be read: is {what}, where a file was expected"))
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise InputError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    finally:
+        os.close(handle)
+    if len(content) > most_bytes:
+        raise InputError(Problem(str(path), f"is larger than {most_bytes:,} bytes, the most that is read"))
+    return content
 
 
 @contextmanager

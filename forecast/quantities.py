@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import log, log1p, sqrt
+from statistics import NormalDist
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from forecast.files import did_you_mean
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, LOADING_SIGNS, SCENARIOS, SCOPES
-from forecast.yaml_files import KeyPath, refusal
+from forecast.yaml_files import KeyPath, refusal, shortened
 
 STATED_FAMILIES = tuple(family for family in FAMILIES if family not in ("request", "closure"))
 LOADED_FAMILIES = tuple(family for family, sign in LOADING_SIGNS.items() if sign and family != "fine")
@@ -28,6 +29,12 @@ class Base(BaseModel):
 
 Real = Annotated[float, Strict()]
 Text = Annotated[str, Field(min_length=1)]
+LEAST_GAP, LONGEST = 0.1, 1200.0
+"""Months: the shortest time that is told apart (three days), and the longest that is looked at (a hundred years)."""
+Since = Annotated[Real, Field(ge=LEAST_GAP, le=LONGEST)]
+"""Months after a day."""
+MASS = (0.1, 0.9999)
+"""Least and greatest mass of a range: less says nothing of the tails; more makes limits of quantiles."""
 
 
 class Source(Base):
@@ -48,18 +55,18 @@ class Source(Base):
 
 
 class Number(Base):
-    """One number, and how the words behind it were read."""
+    """One number, and how the words behind it were read: "as stated" unless ``reading`` says otherwise."""
 
     value: Real
     unit: Text
-    reading: Text
+    reading: Annotated[Text, Field(description="how the words behind the number were read; optional")] = "as stated"
     source: Source
 
 
 class Statement(Number):
     """Cumulative probability of the matter's first event of a family ``within`` so many months of `as_of`."""
 
-    within: Annotated[Real, Field(gt=0)]
+    within: Since
 
 
 class Range(Base):
@@ -67,9 +74,9 @@ class Range(Base):
 
     low: Real
     high: Real
-    mass: Real = 0.90
+    mass: Annotated[Real, Field(description=f"from {MASS[0]:g} to {MASS[1]:g}")] = 0.90
     unit: Text
-    reading: Text = "equal tails"
+    reading: Annotated[Text, Field(description="how the words behind the range were read; optional")] = "equal tails"
     source: Source
 
     @model_validator(mode="after")
@@ -77,8 +84,8 @@ class Range(Base):
         wrong: list[tuple[KeyPath, str]] = []
         if self.low >= self.high:
             wrong.append((("low",), f"expected low < high, not {self.low:g} and {self.high:g}"))
-        if not 0 < self.mass < 1:
-            wrong.append((("mass",), f"expected a mass between 0 and 1, not {self.mass:g}"))
+        if not MASS[0] <= self.mass <= MASS[1]:
+            wrong.append((("mass",), f"expected a mass from {MASS[0]:g} to {MASS[1]:g}, not {self.mass:g}"))
         if wrong:
             raise refusal(*wrong)
         return self
@@ -116,19 +123,20 @@ def walk(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Number | 
 
 @dataclass(frozen=True)
 class Place:
-    """What every number below a field must be: its unit, and the interval its values lie in."""
+    """What every number below a field must be: its unit, the interval its values lie in, and how wide a range may be.
+
+    ``widest``: the greatest standard deviation of a range's normal on its scale (`scale_of`).
+    """
 
     unit: str
-    low: float = float("-inf")
-    high: float = float("inf")
-    closed: bool = False
+    low: float
+    high: float
+    widest: float = 4.0
 
     @property
     def interval(self) -> str:
         """The interval in words."""
-        if self.high < float("inf"):
-            return f"from {self.low:g} to {self.high:g}" if self.closed else f"between {self.low:g} and {self.high:g}"
-        return f"above {self.low:g}"
+        return f"from {self.low:g} to {self.high:g}"
 
     def check[T](self, value: T) -> T:
         """Return ``value``, or raise a refusal of every number that does not belong here."""
@@ -136,15 +144,26 @@ class Place:
         for path, number in walk(value):
             if number.unit != self.unit:
                 near = did_you_mean(number.unit, [self.unit])
-                wrong.append(((*path, "unit"), f"expected unit {self.unit!r}, not {number.unit!r}{near}"))
-            for name in ("low", "high") if isinstance(number, Range) else ("value",):
-                what = getattr(number, name)
-                inside = self.low <= what <= self.high if self.closed else self.low < what < self.high
-                if not inside:
-                    wrong.append(((*path, name), f"expected a number {self.interval}, not {what:g}"))
+                wrong.append(((*path, "unit"), f"expected unit {self.unit!r}, not {shortened(number.unit)}{near}"))
+            ends = ("low", "high") if isinstance(number, Range) else ("value",)
+            outside = [name for name in ends if not self.low <= getattr(number, name) <= self.high]
+            for name in outside:
+                wrong.append(((*path, name), f"expected a number {self.interval}, not {getattr(number, name):g}"))
+            if isinstance(number, Range) and not outside and (what := self._width(number)):
+                wrong.append(((*path, "high"), what))
         if wrong:
             raise refusal(*wrong)
         return value
+
+    def _width(self, stated: Range) -> str:
+        """Return what is wrong with a range's width for its mass, if anything is."""
+        scale, on = scale_of(self.unit, self.low)
+        sd = (on(stated.high) - on(stated.low)) / (2 * NormalDist().inv_cdf((1 + stated.mass) / 2))
+        if NARROWEST <= sd <= self.widest:
+            return ""
+        bound = f"at least {NARROWEST:g}" if sd < NARROWEST else f"at most {self.widest:g}"
+        ends = f"{100 * stated.mass:g} % between {stated.low:.10g} and {stated.high:.10g}"
+        return f"{ends} means a standard deviation of {sd:.2g} on the {scale} scale: expected {bound}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -153,12 +172,38 @@ class Place:
         return {**handler(schema), "description": f"unit {self.unit}, {self.interval}"}
 
 
-PROBABILITY, CORRELATION = Place("probability", 0, 1), Place("correlation", 0, 1, closed=True)
-CEILINGS, TURNOVERS = Place("fraction of ceiling", 0, 1), Place("fraction of turnover", 0, 1)
-EUR, EUR_A_YEAR, COUNT = Place("EUR", 0), Place("EUR a year", 0), Place("observations", 0)
-MONTHS, RATE, RATIO = Place("months", 0), Place("per month", 0), Place("multiplier", 0)
-LOG_HAZARD, LOG_RATIO, LOGIT = Place("log hazard", 0), Place("log ratio", 0), Place("logit", 0)
-SHAPE, YEARLY_NOISE = Place("gamma shape", 0), Place("log per square-root year", 0)
+SHARES = ("probability", *(f"fraction of {x}" for x in ("ceiling", "users", "valuation", "fine", "revenue")))
+"""Units whose ranges have their middle on the logit scale."""
+NARROWEST = 1e-6
+"""Least standard deviation of a range on its scale: a number known to a millionth, finer than any sampler needs."""
+
+
+def scale_of(unit: str, low: float) -> tuple[str, Callable[[float], float]]:
+    """Return the scale on which a range of this unit is normal, and the way to it: logit, log, or the unit itself."""
+    if unit in SHARES:
+        return "logit", lambda x: log(x) - log1p(-x)
+    return ("log", log) if low > 0 else (f"{unit!r}", lambda x: x)
+
+
+# Each interval holds what the unit can mean in any field of supervision, with room; outside it stand slips of the
+# pen (a percentage for a share, euros for millions, days for months) and numbers that no arithmetic survives.
+PROBABILITY = Place("probability", 1e-6, 0.999999)  # one in a million: rarer than any record or simulation can show
+CORRELATION = Place("correlation", 0, 0.999)  # 1 leaves nothing of one's own, and no covariance can be factored
+CEILINGS = Place("fraction of ceiling", 1e-9, 0.999999, 5)  # from a fine of 10 EUR under a ceiling of 10 bn EUR
+TURNOVERS = Place("fraction of turnover", 1e-9, 0.999999)  # from a fine of 100 EUR on a turnover of 100 bn EUR
+EUR, EUR_A_YEAR = Place("EUR", 1, 1e13), Place("EUR a year", 1, 1e13)  # up to ten times the largest turnover there is
+COUNT = Place("observations", 0.1, 1e6)  # below any reference prior's weight, beyond any record's length
+MOMENTS = Place("observations", 1, 1e6)  # fewer leave mean and sd of a normal without any scale
+MONTHS = Place("months", 0.01, LONGEST)  # from hours to a century
+RESOLVING = Place("months", 1, 240)  # within the twenty years that a proceeding can be followed
+WAITING = Place("months", 0.01, 1e6)  # months of waiting, of any number of proceedings together
+RATE = Place("per month", 1e-7, 100)  # from one in ten million months to three a day
+RATIO = Place("multiplier", 0.001, 1000)  # a thousandth to a thousandfold
+LOADING = Place("multiplier", 0.01, 10, 1.5)  # it multiplies a step of the log hazard: 10 is already a cliff
+LOG_HAZARD = Place("log hazard", 0.001, 6, 1.5)  # 6 on the log scale is a factor of 400 in a hazard
+LOG_RATIO, LOGIT = Place("log ratio", 0.001, 5), Place("logit", 0.001, 5, 1.5)  # a factor of 150 in the odds
+SHAPE = Place("gamma shape", 0.05, 1e4)  # coefficients of variation from 4.5 to 0.01
+YEARLY_NOISE = Place("log per square-root year", 0.001, 3)  # 3: twenty times as much or as little in a year
 
 
 @dataclass(frozen=True)
@@ -173,7 +218,7 @@ class Word:
         if name in self.options:
             return name
         near = did_you_mean(name, self.options)
-        raise refusal(((), f"{name!r} is no {self.noun}{near}: expected one of {', '.join(self.options)}"))
+        raise refusal(((), f"{shortened(name)} is no {self.noun}{near}: expected one of {', '.join(self.options)}"))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -190,6 +235,13 @@ Scope = Annotated[str, Word("scope", SCOPES)]
 ImpactName = Annotated[str, Word("impact", IMPACTS)]
 
 
+def at_most[T: (dict[str, object], tuple[object, ...])](most: int, noun: str, values: T) -> T:
+    """Return ``values``, or refuse a mapping or a list of more than ``most``: each costs time wherever it is used."""
+    if len(values) > most:
+        raise refusal(((), f"expected at most {most} {noun}, not {len(values):,}"))
+    return values
+
+
 def _complete[T](options: tuple[str, ...], values: dict[str, T]) -> dict[str, T]:
     if missing := [name for name in options if name not in values]:
         raise refusal(*(((), f"missing key {name!r}") for name in missing))
@@ -197,8 +249,6 @@ def _complete[T](options: tuple[str, ...], values: dict[str, T]) -> dict[str, T]
 
 
 type Stated = Number | Range
-SHARES = ("probability", *(f"fraction of {x}" for x in ("ceiling", "users", "valuation", "fine", "revenue")))
-"""Units whose ranges have their middle on the logit scale."""
 
 
 def middle(stated: Stated) -> float:

@@ -10,12 +10,17 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from forecast.quantities import Base, Text
-from forecast.yaml_files import refusal
+from forecast.yaml_files import refusal, shortened
+
+GREATEST = 1e15
+"""Whole numbers beyond it are no quantity of a prior file, and need not fit a floating point number."""
 
 
 def _setting(value: object) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise refusal(((), f"expected a number or text, not {value!r}"))
+        raise refusal(((), f"expected a number or text, not {type(value).__name__}"))
+    if isinstance(value, int) and abs(value) > GREATEST:
+        raise refusal(((), f"expected a number up to {GREATEST:g}, not {shortened(value)}"))
     return value if isinstance(value, str) else float(value)
 
 

@@ -148,8 +148,10 @@ def parse(column: Column, cells: pd.Series) -> pd.Series:
     return values.where(column.holds(values)) if column.holds else values
 
 
-def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = ()) -> Frames:
+def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = (), *, references: bool = True) -> Frames:
     """Return the typed frames of ``sheets``, one per table, indexed as the sheets are.
+
+    Without ``references``, names that stand for rows elsewhere are not looked up: for one table alone.
 
     Raises
     ------
@@ -169,7 +171,7 @@ def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = ()) -> Fram
         )
     for name, sheet in sheets.items():
         usable = {other: frames[other] for other in complete if sheets[other].whole or other == name}
-        frame, rules = frames[name], _rules(name, usable) if name in complete else []
+        frame, rules = frames[name], _rules(name, usable, references) if name in complete else []
         if name == "events" and "proceedings" in usable:
             frame = with_case_days(frame, usable["proceedings"])
         found += _broken(name, sheet, frame, rules)
@@ -197,11 +199,11 @@ def with_case_days(events: pd.DataFrame, proceedings: pd.DataFrame) -> pd.DataFr
     return events.merge(cases, on="case_id", how="left").set_axis(events.index)
 
 
-def _rules(name: str, usable: Frames) -> list[Rule]:
+def _rules(name: str, usable: Frames, references: bool) -> list[Rule]:
     """Return the rules of a table that can be judged with the tables at hand."""
     rules = list(TABLES[name].rules)
     for column, (table, key) in REFERENCES.get(name, {}).items():
-        if table in usable:
+        if references and table in usable:
             names = frozenset(usable[table][key])
             message = f"{{{column}!r}} is no {key} of {table}"
             rules.append(Rule(column, message, _names_one_of(column, names), names))

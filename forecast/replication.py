@@ -20,6 +20,8 @@ from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
 
 REPLICATES = 1200
 """At most so many draws are replicated: enough for intervals of counts."""
+MOST_COUNTED = 1e15
+"""Expected events of a replicate are cut off here: far beyond every quantile, and within whole numbers."""
 
 
 def replicate(draws: Draws, rng: np.random.Generator) -> xr.Dataset:
@@ -49,7 +51,7 @@ def _events(draws: Draws, rng: np.random.Generator) -> np.ndarray:
     for matter in range(len(x.matters)):
         factor = (rng.gamma(e["shape"]) / e["shape"])[:, None] * tilt[rows, :, choose_scenarios(weights, rng)]
         for row in np.flatnonzero(x.row_matter == matter):
-            counts[:, x.row_class[row]] += rng.poisson(expected[:, row] * factor)
+            counts[:, x.row_class[row]] += rng.poisson(np.minimum(expected[:, row] * factor, MOST_COUNTED))
     return counts
 
 

@@ -19,6 +19,8 @@ from forecast.vocabulary import SCENARIOS, family_of
 
 RESOLUTIONS = (*SCENARIOS, "pending")
 PENDING = RESOLUTIONS.index("pending")
+CLEAR = 0.8
+"""Share of each latent scenario that must resolve as itself a priori."""
 DECISIVE = ("executive", "order", "suspension", "fine", "commitments")
 """Families of which any event means that something has happened; until then a matter is pending."""
 

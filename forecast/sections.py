@@ -6,7 +6,6 @@ A field's annotation says what may stand there: unit, interval, vocabulary. Rate
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,15 +17,20 @@ from forecast.quantities import (
     EUR,
     EUR_A_YEAR,
     LOADED_FAMILIES,
+    LOADING,
     LOG_HAZARD,
     LOG_RATIO,
     LOGIT,
+    LONGEST,
+    MOMENTS,
     MONTHS,
     PROBABILITY,
     RATE,
     RATIO,
+    RESOLVING,
     SHAPE,
     TURNOVERS,
+    WAITING,
     YEARLY_NOISE,
     AuthorityClass,
     Base,
@@ -40,13 +44,13 @@ from forecast.quantities import (
     Real,
     Scope,
     Source,
-    StatedFamily,
-    Statement,
     Text,
     _complete,
+    at_most,
 )
+from forecast.stated import STEPS
 from forecast.vocabulary import FAMILIES, SCENARIOS
-from forecast.yaml_files import KeyPath, refusal
+from forecast.yaml_files import refusal
 
 
 class Scenario(Base):
@@ -81,11 +85,16 @@ class SignificantRule(Base):
 
 
 class Resolution(Base):
-    """How a matter's class is read off its events within ``months`` of `as_of`."""
+    """How a matter's class is read off its events within ``months`` of `as_of`.
 
-    months: Annotated[Number, MONTHS]
+    A scenario should resolve as itself: by the prior alone, with a probability of 0.8 or more, as ``forecast validate``
+    checks. A file in which one does not says why in ``reason``.
+    """
+
+    months: Annotated[Number, RESOLVING]
     crackdown: CrackdownRule
     significant: SignificantRule
+    reason: Annotated[Text | None, Field(exclude_if=lambda text: text is None)] = None
 
 
 class Fines(Base):
@@ -98,37 +107,6 @@ class Fines(Base):
     turnover_walk: Annotated[Number, YEARLY_NOISE]
     share: Annotated[ByScenario[Range], CEILINGS]
     eur: Annotated[ByScenario[Range], EUR]
-
-
-def _one_course(stated: ByScenario[tuple[Statement, ...]]) -> ByScenario[tuple[Statement, ...]]:
-    wrong: list[tuple[KeyPath, str]] = []
-    for scenario, statements in stated.items():
-        for place, (one, two) in enumerate(pairwise(statements), start=1):
-            if two.within <= one.within:
-                what = f"expected more than {one.within:g} months, not {two.within:g}"
-                wrong.append(((scenario, place, "within"), what))
-            elif two.value < one.value:
-                what = f"expected at least the {one.value:g} of the horizon before, not {two.value:g}"
-                wrong.append(((scenario, place, "value"), what))
-    horizons = {name: [statement.within for statement in statements] for name, statements in stated.items()}
-    for scenario, months in horizons.items():
-        if not wrong and (months != horizons["limited"] or not months):
-            what = f"expected the horizons of 'limited', {horizons['limited']}" if months else "expected a horizon"
-            wrong.append(((scenario,), f"{what}, not {months}"))
-    if wrong:
-        raise refusal(*wrong)
-    return stated
-
-
-Course = Annotated[ByScenario[tuple[Statement, ...]], PROBABILITY, AfterValidator(_one_course)]
-
-
-class Statements(Base):
-    """What the analyst says of events: location of logit P, errors of sd ``error_sd``, a part ``shared``."""
-
-    error_sd: Annotated[Number, LOGIT]
-    shared: Annotated[Number, CORRELATION]
-    families: dict[StatedFamily, Course]
 
 
 class Orders(Base):
@@ -156,9 +134,9 @@ class BetaPrior(Base):
 class RulingRate(Base):
     """Rate of rulings from this month after the decision on: Gamma(rate x weight, weight)."""
 
-    from_months: Annotated[Real, Field(ge=0)]
+    from_months: Annotated[Real, Field(ge=0, le=LONGEST)]
     rate: Annotated[Number, RATE]
-    weight: Annotated[Number, MONTHS]
+    weight: Annotated[Number, WAITING]
 
 
 class Outcome(Base):
@@ -181,10 +159,12 @@ class Appeals(Base):
 
     probability: BetaPrior
     delay: Annotated[Range, MONTHS]
-    ruling_rate: Annotated[tuple[RulingRate, ...], AfterValidator(_phases)]
+    ruling_rate: Annotated[
+        tuple[RulingRate, ...], AfterValidator(partial(at_most, STEPS, "steps")), AfterValidator(_phases)
+    ]
     outcome: Outcome
-    share_kept: Annotated[Range, Place("fraction of fine", 0, 1)]
-    share_kept_weight: Annotated[Number, COUNT]
+    share_kept: Annotated[Range, Place("fraction of fine", 1e-6, 0.999999, 5)]
+    share_kept_weight: Annotated[Number, MOMENTS]
 
 
 class Scales(Base):
@@ -227,7 +207,7 @@ class Hazards(Base):
     scales: Scales
     steps: Steps = Field(default_factory=Steps)
     severity: Severity
-    loadings: Annotated[dict[LoadedFamily, Range], RATIO, AfterValidator(partial(_complete, LOADED_FAMILIES))]
+    loadings: Annotated[dict[LoadedFamily, Range], LOADING, AfterValidator(partial(_complete, LOADED_FAMILIES))]
     frailty_shape: Annotated[Range, SHAPE]
     weights: Annotated[ByScenario[Number], PROBABILITY, AfterValidator(_sums_to_one)]
     weights_sd: Annotated[Number, LOG_RATIO]
@@ -240,15 +220,15 @@ class Sizes(Base):
     spread: Annotated[Range, LOGIT]
     instruments: Annotated[Range, LOGIT]
     without_ceiling: Annotated[Range, TURNOVERS]
-    without_ceiling_weight: Annotated[Number, COUNT]
+    without_ceiling_weight: Annotated[Number, MOMENTS]
 
 
 class Drift(Base):
     """Log change of users per month: its mean, its sd between services, and noise within a series."""
 
-    mean: Annotated[Range, Place("log per month")]
-    services: Annotated[Range, Place("log per month", 0)]
-    noise: Annotated[Range, Place("log per square-root month", 0)]
+    mean: Annotated[Range, Place("log per month", -1, 1, 0.5)]  # 1: from one user to three within a month
+    services: Annotated[Range, Place("log per month", 1e-5, 1, 1.5)]
+    noise: Annotated[Range, Place("log per square-root month", 1e-5, 1, 1.5)]
 
 
 class Openings(Base):
@@ -264,8 +244,8 @@ class Openings(Base):
 class Impacts(Base):
     """Effects at full size, the correlation of their errors, their half-life, and the market's noise."""
 
-    attrition: Annotated[ByScenario[Range], Place("fraction of users", 0, 1)]
-    valuation_decline: Annotated[ByScenario[Range], Place("fraction of valuation", 0, 1)]
+    attrition: Annotated[ByScenario[Range], Place("fraction of users", 1e-6, 0.999999, 5)]
+    valuation_decline: Annotated[ByScenario[Range], Place("fraction of valuation", 1e-6, 0.999999, 5)]
     moderation_spending: Annotated[ByScenario[Range], EUR_A_YEAR]
     shared: Annotated[Number, CORRELATION]
     half_life: Annotated[Number, MONTHS]
@@ -283,7 +263,7 @@ class Advertising(Base):
     """Worldwide advertising revenue, and the affected region's share of it."""
 
     revenue: Annotated[Range, EUR_A_YEAR]
-    region_share: Annotated[Range, Place("fraction of revenue", 0, 1)]
+    region_share: Annotated[Range, Place("fraction of revenue", 1e-6, 0.999999, 5)]
 
 
 class Lever(Base):

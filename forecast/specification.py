@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,6 +25,7 @@ from forecast.quantities import (
     Place,
     Range,
     Text,
+    at_most,
     walk,
 )
 from forecast.readings import Question, Reading
@@ -41,10 +43,10 @@ from forecast.sections import (
     Resolution,
     Scenario,
     Sizes,
-    Statements,
     Users,
     _sums_to_one,
 )
+from forecast.stated import Statements
 from forecast.yaml_files import (
     KeyPath,
     check_document,
@@ -53,10 +55,22 @@ from forecast.yaml_files import (
     model_problems,
     read_yaml,
     refusal,
-    yaml_text,
 )
+from forecast.yaml_text import yaml_text
 
 DEFAULT_FILE = "x-paris-2026.yaml"
+
+
+MOST = 100
+"""Most levers, questions and readings of a file: for each reading the whole file is checked once more."""
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
+"""Days of a record, and of an analyst who writes about one."""
+
+
+def _of_our_time(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise refusal(((), f"expected a day from {FIRST_DAY} to {LAST_DAY}, not {day}"))
+    return day
 
 
 class Specification(Base):
@@ -66,8 +80,8 @@ class Specification(Base):
     title: Text
     matter: Text
     provider_group: Text
-    as_of: Annotated[date, Strict()]
-    pooling: Annotated[Number, Place("fraction", 0, 1, closed=True)]
+    as_of: Annotated[date, Strict(), AfterValidator(_of_our_time)]
+    pooling: Annotated[Number, Place("fraction", 0, 1)]
     scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one)]
     resolution: Resolution
     fines: Fines
@@ -82,9 +96,13 @@ class Specification(Base):
     impacts: Impacts | None = None
     users: Users | None = None
     advertising: Advertising | None = None
-    levers: dict[Text, Lever] = Field(default_factory=dict)
-    questions: dict[Text, Question] = Field(default_factory=dict)
-    readings: dict[Text, Reading] = Field(default_factory=dict)
+    levers: Annotated[dict[Text, Lever], AfterValidator(partial(at_most, MOST, "levers"))] = Field(default_factory=dict)
+    questions: Annotated[dict[Text, Question], AfterValidator(partial(at_most, MOST, "questions"))] = Field(
+        default_factory=dict
+    )
+    readings: Annotated[dict[Text, Reading], AfterValidator(partial(at_most, MOST, "readings"))] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -177,8 +195,25 @@ def packaged_priors() -> Path:
 
 
 def load_specification(path: str | Path | None = None) -> Specification:
-    """Read and check a prior file, by default the packaged one on X; raises `InputError`."""
-    return check_document(Specification, read_yaml(packaged_priors() / DEFAULT_FILE if path is None else Path(path)))
+    """Read and check a prior file, by default the packaged one on X; raises `InputError`.
+
+    ``path`` is a file, or the name of a packaged one with or without ``.yaml``, such as ``tiktok-commission-2026``;
+    a file of that name in the working folder comes first.
+    """
+    return check_document(Specification, read_yaml(prior_path(path)))
+
+
+def prior_path(path: str | Path | None = None) -> Path:
+    """Return the prior file that a path or the name of a packaged one means; `InputError` for an unknown name."""
+    named, folder = Path(DEFAULT_FILE if path is None else path), packaged_priors()
+    if path is not None and (named.name != str(path) or (named.exists() and not named.is_dir())):
+        return named
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    stem = named.name.removesuffix(".yaml")
+    if stem in names:
+        return folder / f"{stem}.yaml"
+    what = f"there is no such file, and no packaged prior file of this name{did_you_mean(stem, names)}"
+    raise InputError(Problem(str(path), f"{what}: expected a file, or one of {', '.join(names)}"))
 
 
 def dump_specification(specification: Specification) -> str:

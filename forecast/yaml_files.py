@@ -1,30 +1,29 @@
 """Strict YAML at the file edge: what was read, where each key stands, and every problem at once.
 
 `read_yaml` reads a file into plain values and remembers lines, `check_document` turns them into a pydantic
-model or one `InputError`, `yaml_text` writes plain values back. Paths are written ``fines.share.limited.low``
-and ``statements.families.fine.limited[0].value``. Strict means: UTF-8, one document, a mapping on top, keys
-that are text and occur once, no anchors, aliases, merges or tags.
+model or one `InputError`. Paths are written ``fines.share.limited.low`` and
+``statements.families.fine.limited[0].value``. Strict means: a regular file of limited size, depth and number of
+values (`forecast.yaml_nodes`), UTF-8, one document, a mapping on top, keys that are text and occur once, no anchors,
+aliases, merges, directives or tags.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.representer import RoundTripRepresenter
 
 from forecast.files import InputError, Problem, did_you_mean
+from forecast.yaml_nodes import Tree, compose
 
 type KeyPath = tuple[str | int, ...]
 """Keys and positions from the top of a document to one of its values."""
@@ -40,7 +39,12 @@ EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")}
+LONGEST_KEY = 200
+"""Most characters of a key; the longest path that a reading sets has half as many."""
+LONGEST_SHOWN = 80
+"""Characters up to which a value is shown in a message."""
+MOST_PROBLEMS = 100
+"""Problems of one file that are listed; of more, the first ones and their number."""
 PLAIN_KEY = re.compile(r"[^.\[\]\s]+")
 STEP = re.compile(r"(?:^|\.)([^.\[\]\s]+)|\[(\d+)\]")
 
@@ -51,7 +55,7 @@ def dotted(path: Iterable[str | int]) -> str:
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif PLAIN_KEY.fullmatch(step):
+        elif PLAIN_KEY.fullmatch(step) and step.isprintable():
             text += f".{step}" if text else step
         else:
             text += f"[{json.dumps(step, ensure_ascii=False)}]"
@@ -90,7 +94,7 @@ class _Reader:
     """Walks a tree of YAML nodes once, collecting lines and problems."""
 
     name: str
-    yaml: YAML
+    tree: Tree
     lines: dict[KeyPath, int] = field(default_factory=lambda: {(): 1})
     problems: list[Problem] = field(default_factory=list)
     lost: set[KeyPath] = field(default_factory=set)
@@ -108,16 +112,22 @@ class _Reader:
     def value(self, node: Node, path: KeyPath) -> Any:
         if node.anchor is not None:
             return self.lose(path, "anchors and aliases are not allowed: write the value out")
-        if str(node.tag) not in TAGS:
-            return self.lose(path, f"the tag {str(node.tag)!r} is not allowed")
+        if id(node) in self.tree.tagged:
+            return self.lose(path, f"the tag {shortened(self.tree.tagged[id(node)])} is not allowed: no tags are")
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return tuple(self.item(child, (*path, place)) for place, child in enumerate(node.value))
+        return self.scalar(node, path)
+
+    def scalar(self, node: Node, path: KeyPath) -> Any:
+        if not _is_unicode(node.value):
+            return self.lose(path, "holds a character that is no Unicode text (half of a surrogate pair)")
         try:
-            return self.yaml.constructor.construct_object(node)
-        except ValueError as error:
-            return self.lose(path, f"{node.value!r} cannot be read: {error}")
+            return self.tree.yaml.constructor.construct_object(node)
+        except (ValueError, OverflowError, LookupError, YAMLError) as error:
+            reason = " ".join(str(error).split())
+            return self.lose(path, f"{shortened(node.value)} cannot be read: {reason}")
 
     def item(self, node: Node, path: KeyPath) -> Any:
         self.lines[path] = node.start_mark.line + 1
@@ -128,8 +138,11 @@ class _Reader:
         for key, child in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode) or str(key.tag) != "tag:yaml.org,2002:str":
-                written = repr(key.value) if isinstance(key, ScalarNode) else "this one"
+                written = shortened(key.value) if isinstance(key, ScalarNode) else "this one"
                 self.refuse(line, path, f"a key must be text, not {written}")
+                continue
+            if id(key) in self.tree.tagged or not _is_unicode(key.value) or len(key.value) > LONGEST_KEY:
+                self.refuse(line, path, f"a key must be plain text without a tag, not {shortened(key.value)}")
                 continue
             below = (*path, key.value)
             if key.value in values:
@@ -142,38 +155,16 @@ class _Reader:
 
 def read_yaml(path: Path) -> Document:
     """Read the YAML file ``path``; whatever keeps it from being one mapping is an `InputError`."""
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        node = yaml.compose(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(Problem(str(path), "there is no such file")) from None
-    except OSError as error:
-        raise InputError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(Problem(f"{path.name} line {line}", "is no UTF-8 text: save it as UTF-8")) from error
-    except RecursionError:
-        raise InputError(Problem(path.name, "is no valid YAML: nested too deeply")) from None
-    except MarkedYAMLError as error:
-        raise InputError(_syntax_problem(path.name, error)) from error
-    except YAMLError as error:
-        raise InputError(Problem(path.name, f"is no valid YAML: {' '.join(str(error).split())}")) from error
+    tree = compose(path)
+    node = tree.root
     if node is None:
         raise InputError(Problem(path.name, "is empty: expected a mapping of keys to values"))
     if not isinstance(node, MappingNode):
         where = f"{path.name} line {node.start_mark.line + 1}"
         raise InputError(Problem(where, "expected a mapping of keys to values at the top"))
-    reader = _Reader(path.name, yaml)
+    reader = _Reader(path.name, tree)
     data = reader.value(node, ())
     return Document(path.name, data or {}, reader.lines, tuple(reader.problems), frozenset(reader.lost))
-
-
-def _syntax_problem(name: str, error: MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    where = f"{name} line {mark.line + 1}" if mark else name
-    since = f" from line {error.context_mark.line + 1} on" if error.context and error.context_mark else ""
-    what = ", ".join(filter(None, (f"{error.context}{since}" if error.context else "", error.problem)))
-    return Problem(where, f"is no valid YAML: {what}")
 
 
 def refusal(*problems: tuple[KeyPath, str]) -> PydanticCustomError:
@@ -192,7 +183,11 @@ def check_document[M: BaseModel](model: type[M], document: Document) -> M:
     else:
         if not problems:
             return checked
-    raise InputError(sorted(problems, key=_line))
+    listed = sorted(problems, key=_line)
+    if len(listed) > MOST_PROBLEMS:
+        rest = f"{len(listed) - MOST_PROBLEMS:,} more problems are not listed"
+        listed = [*listed[:MOST_PROBLEMS], Problem(document.name, rest)]
+    raise InputError(listed)
 
 
 def _line(problem: Problem) -> int:
@@ -210,7 +205,7 @@ def model_problems(model: type[BaseModel], error: ValidationError) -> Iterator[t
         elif kind == "missing":
             yield path[:-1], f"missing key {path[-1]!r}"
         elif kind == "extra_forbidden":
-            near = did_you_mean(str(path[-1]), _keys(model.model_json_schema(), path[:-1]))
+            near = did_you_mean(str(path[-1]), _keys(_schema(model), path[:-1]))
             yield path, f"unknown key {path[-1]!r}{near}"
         else:
             expected = context.get("expected") or EXPECTED.get(kind) or _bare(found["msg"])
@@ -219,6 +214,11 @@ def model_problems(model: type[BaseModel], error: ValidationError) -> Iterator[t
 
 def _bare(message: str) -> str:
     return message.removeprefix("Input should be ")
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _keys(schema: dict[str, Any], path: KeyPath) -> list[str]:
@@ -241,54 +241,16 @@ def _shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, tuple | list):
         return "a list"
-    return "nothing" if value is None else repr(value) if isinstance(value, str | float | int) else str(value)
+    return "nothing" if value is None else shortened(value) if isinstance(value, str | float | int) else str(value)
 
 
-class _Representer(RoundTripRepresenter):
-    """Writes whole numbers without a point, millions as ``40.0e+6``, and odd characters as escapes."""
-
-    def represent_str(self, data: str) -> Any:
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
-
-    def represent_float(self, data: float) -> Any:
-        text = _short(data)
-        if text and float(text) == data:
-            return self.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
-        return super().represent_float(data)
+def shortened(value: str | float) -> str:
+    """Return a value as Python writes it, cut where it is long; some whole numbers cannot be written at all."""
+    if isinstance(value, int) and abs(value) >= 10**LONGEST_SHOWN:
+        return f"a whole number of more than {LONGEST_SHOWN} digits"
+    text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_SHOWN + 2 else f"{text[:LONGEST_SHOWN]}..."
 
 
-def _short(value: float) -> str:
-    if value == round(value) and abs(value) < 1e6:
-        return str(round(value))
-    power = 9 if abs(value) >= 1e9 else 6
-    return f"{value / 10**power!r}e+{power}" if 1e6 <= abs(value) < 1e15 else ""
-
-
-_Representer.add_representer(float, _Representer.represent_float)
-_Representer.add_representer(str, _Representer.represent_str)
-
-
-def yaml_text(data: Mapping[str, Any], flow: frozenset[str]) -> str:
-    """Return plain values as YAML; a mapping that has one of the keys ``flow`` goes on one line."""
-    yaml = YAML()
-    yaml.Representer = _Representer
-    yaml.width = 1_000_000
-    yaml.allow_unicode = True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    stream = io.StringIO()
-    yaml.dump(_styled(data, flow), stream)
-    return stream.getvalue()
-
-
-def _styled(value: Any, flow: frozenset[str]) -> Any:
-    if isinstance(value, Mapping):
-        styled = CommentedMap({key: _styled(inner, flow) for key, inner in value.items()})
-        if flow & styled.keys():
-            styled.fa.set_flow_style()
-        return styled
-    if isinstance(value, tuple | list):
-        items = CommentedSeq([_styled(inner, flow) for inner in value])
-        if not any(isinstance(inner, CommentedMap) for inner in items):
-            items.fa.set_flow_style()
-        return items
-    return value
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -11,8 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
     {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
-    {"yaml_files", "record_tables", "folders"},
+    {"yaml_nodes", "yaml_text", "record_tables", "folders"},
+    {"yaml_files"},
     {"quantities", "record_checks"},
+    {"stated"},
     {"sections", "readings", "record"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts", "resolution"},

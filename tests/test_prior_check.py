@@ -9,7 +9,11 @@ from scipy.stats import ks_2samp
 from worlds import load_record, load_specification
 
 import forecast
+from forecast.cli.checking import checked, record_among
 from forecast.files import InputError
+from forecast.prior_check import resolution_check
+from forecast.resolution import CLEAR
+from forecast.specification import packaged_priors
 from forecast.vocabulary import SCENARIOS
 
 
@@ -80,3 +84,78 @@ def test_it_needs_no_sampler():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[False, False]"
+
+
+# The rule that a scenario resolves as itself, as ``forecast validate`` checks it
+
+
+@pytest.fixture
+def contradictory(tmp_path):
+    """The file on TikTok with a crackdown in which hardly anything is suspended."""
+    text = (packaged_priors() / "tiktok-commission-2026.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "tiktok.yaml"
+    for old, new in (("value: 0.2,", "value: 0.05,"), ("value: 0.8,", "value: 0.25,"), ("value: 0.97,", "value: 0.5,")):
+        head, _, tail = text.rpartition(f"{old} unit: probability, reading: the class is one of suspension")
+        text = f"{head}{new} unit: probability, reading: seldom{tail}"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["x-paris-2026", "tiktok-commission-2026"])
+def test_every_scenario_of_the_packaged_files_resolves_as_itself(name):
+    first, shares = checked(packaged_priors() / f"{name}.yaml", None)
+    assert first.startswith("prior file on ")
+    assert shares.startswith("each scenario resolves as itself, by the prior alone: limited ")
+    table = resolution_check(load_specification(name), load_record())
+    assert (np.diag(table) >= CLEAR).all()
+    assert table.sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_the_check_agrees_with_the_forecast_of_the_prior(prior):
+    table, drawn = resolution_check(load_specification(), load_record(), seed=3), prior.tables["prior_resolution"]
+    seen = np.bincount(prior.outcomes["scenario"].values, minlength=3)
+    for s, name in enumerate(SCENARIOS):
+        share = table.at[name, name]
+        assert abs(drawn.at[s, name] - share) < 4 * np.sqrt(share * (1 - share) * (1 / seen[s] + 1 / 4800))
+
+
+def test_a_scenario_that_does_not_resolve_as_itself_is_refused_or_gives_its_reason(contradictory):
+    text = contradictory.read_text(encoding="utf-8")
+    line = 1 + text.split("\n").index("resolution:")
+    with pytest.raises(InputError) as caught:
+        checked(contradictory, None)
+    (problem,) = caught.value.problems
+    assert problem.where == f"tiktok.yaml line {line}, resolution"
+    assert "of crackdown resolves as crackdown, expected 80% or more: mend the statements" in problem.what
+    contradictory.write_text(text.replace("resolution:", "resolution:\n  reason: a test", 1), encoding="utf-8")
+    *_, shares, reason = checked(contradictory, None)
+    assert "crackdown " in shares
+    assert reason == "below 80%, for this reason: a test"
+
+
+def test_a_matter_that_the_record_does_not_know_is_said_to_be_unchecked(contradictory):
+    text = contradictory.read_text(encoding="utf-8")
+    contradictory.write_text(text.replace("matter: ec-dsa-tiktok-2024a", "matter: other"), encoding="utf-8")
+    _, said = checked(contradictory, None)
+    assert said.startswith("not checked: whether the scenarios resolve as themselves; nothing is public about")
+
+
+def test_one_table_is_checked_alone(tmp_path):
+    head = "case_id,date,published_on,type\n"
+    path = tmp_path / "new.csv"
+    path.write_text(f"{head}case,2026-03-03,2026-03-03,summons\n", encoding="utf-8")
+    first, *rest = checked(path, None)
+    assert first == "1 rows of events, checked alone"
+    assert "case_id (in proceedings)" in rest[0]
+    assert rest[-1].startswith("left out, as only an addition to a record may: event_id")
+    path.write_text(f"{head}case,2026-03-04,2026-03-03,sumons\ncase,2026-02-30,2026-03-03,search\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        checked(path, None)
+    text = str(caught.value)
+    for words in ("row 2, column published_on", "did you mean 'summons'?", "row 3, column date", "2026-02-30"):
+        assert words in text
+    assert "is no case_id" not in text
+    for name in ("events", "proceedings", "fines"):
+        source = packaged_priors().parent / f"forecast/data/{name}.csv"
+        assert checked(source, None)[0].endswith(f"rows of {name}, checked alone")
+    assert record_among([path, source.parent]) == source.parent

@@ -49,37 +49,32 @@ def run(
 
 @app.command()
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="Prior files, folders of a record, or folders of a forecast.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Prior files, folders of a record, single tables of one, or folders of a forecast."),
+    ],
+    record: RecordOption = None,
 ) -> None:
-    """Check prior files, records and forecasts; name every mistake with its place."""
+    """Check prior files, records, single tables and forecasts; name every mistake with its place.
+
+    Of a prior file also, by simulating it alone: whether each scenario resolves as itself. That needs the record that
+    knows its matter: --record, else the first record among the paths, else the packaged one.
+    """
+    from forecast.cli.checking import checked, record_among  # noqa: PLC0415
+
     terminal = console()
     problems: list[Problem] = []
     for path in paths:
         try:
-            terminal.print(f"{escape(str(path))}: ok, {escape(_checked(path))}", soft_wrap=True)
+            first, *more = checked(path, record or record_among(paths))
         except InputError as error:
             problems += error.problems
+            continue
+        terminal.print(f"{escape(str(path))}: ok, {escape(first)}", soft_wrap=True)
+        for line in more:
+            terminal.print(f"  {escape(line)}", soft_wrap=True)
     if problems:
-        raise InputError(problems)
-
-
-def _checked(path: Path) -> str:
-    """Return what a valid path holds, in a line; raise ``InputError`` for an invalid one."""
-    if (path / "manifest.json").is_file():
-        from forecast.folders import check_folder  # noqa: PLC0415
-
-        manifest = check_folder(path)
-        _checked(path / "priors.yaml")
-        _checked(path / "record")
-        return f"forecast of {manifest['matter']} at {manifest['origin']}"
-    if path.is_dir():
-        from forecast.record import load_record  # noqa: PLC0415
-
-        return str(load_record(path)).strip("<>")
-    from forecast.specification import load_specification  # noqa: PLC0415
-
-    spec = load_specification(path)
-    return f"prior file on {spec.matter}, as of {spec.as_of}, fingerprint {spec.fingerprint[:12]}"
+        raise InputError(dict.fromkeys(problems))
 
 
 @app.command()

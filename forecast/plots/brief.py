@@ -16,8 +16,8 @@ from forecast.forecasting import Forecast
 from forecast.passports import FEW, passport
 from forecast.plots.look import ACCENT, FAINT, INK, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS, WIDTH, finish, new, styled
 from forecast.quantities import Statement, printed
+from forecast.resolution import CLEAR
 from forecast.specification import Specification
-from forecast.terminal.forecasts import CLEAR
 from forecast.vocabulary import HORIZONS, SCENARIOS
 
 LABELS = {

@@ -10,10 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forecast.resolution import CLEAR
 from forecast.terminal.look import share, table_of
 
-CLEAR = 0.8
-"""Share of each latent scenario that must resolve as itself a priori."""
 VIEWS = {
     "brief": "the analyst's numbers",
     "inside": "the brief, with news since it",
