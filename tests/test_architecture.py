@@ -10,10 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
+    {"scratch"},
     {"vocabulary", "files", "elicitation", "monte_carlo", "scores"},
-    {"yaml_files", "record_tables", "folders"},
+    {"yaml_files", "record_tables", "sheets"},
     {"quantities", "record_checks"},
-    {"sections", "readings", "record"},
+    {"sections", "readings", "record", "folder_schema"},
+    {"folders"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts", "resolution"},
     {"observations", "exposure"},
@@ -24,7 +26,7 @@ FLOORS = [
     {"outcomes"},
     {"replication", "watchlist", "impacts"},
     {"trees", "summaries"},
-    {"prior_check"},
+    {"prior_check", "draw_checks"},
     {"forecasting"},
     {"updating", "replaying"},
     {"hypotheses", "attribution"},
