@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from forecast.scratch import OLD, owned
 
@@ -69,7 +69,7 @@ def fingerprint_of(path: Path, most_bytes: int) -> str:
 
 
 @contextmanager
-def _regular(path: Path, most_bytes: int) -> Iterator[BinaryIO]:
+def _regular(path: Path, most_bytes: int) -> Iterator[BufferedReader]:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:

@@ -14,7 +14,7 @@ FLOORS = [
     {"vocabulary", "files", "elicitation", "monte_carlo", "scores"},
     {"yaml_files", "record_tables", "sheets"},
     {"quantities", "record_checks"},
-    {"sections", "readings", "record", "folder_schema"},
+    {"sections", "readings", "record", "folder_schema", "folder_tables"},
     {"folders"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts", "resolution"},

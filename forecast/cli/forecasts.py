@@ -66,11 +66,9 @@ def validate(
 def _checked(path: Path) -> str:
     """Return what a valid path holds, in a line; raise ``InputError`` for an invalid one."""
     if (path / "manifest.json").is_file():
-        from forecast.folders import check_folder  # noqa: PLC0415
+        from forecast import forecasting  # noqa: PLC0415
 
-        manifest = check_folder(path)
-        _checked(path / "priors.yaml")
-        _checked(path / "record")
+        manifest = forecasting.load(path).manifest
         return f"forecast of {manifest['matter']} at {manifest['origin']}"
     if path.is_dir():
         from forecast.record import load_record  # noqa: PLC0415
@@ -106,11 +104,11 @@ def priors(
 @app.command()
 def show(folder: FolderArgument) -> None:
     """Print the tables of a saved forecast."""
-    from forecast.folders import check_folder, read_json, read_tables  # noqa: PLC0415
+    from forecast.folders import open_folder  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
-    manifest = check_folder(folder)
-    console().print(screen(read_tables(folder), manifest, read_json(folder / "diagnostics.json")))
+    saved = open_folder(folder)
+    console().print(screen(saved.tables, saved.manifest, saved.diagnostics))
 
 
 @app.command()
