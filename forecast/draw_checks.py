@@ -64,8 +64,8 @@ def read_tree(path: Path) -> xr.DataTree:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a damaged attribute makes xarray say is found below
+            _require_moderate(path)
             with xr.open_datatree(path, engine="netcdf4", decode_times=False) as tree:
-                _require_moderate(tree, path)
                 return tree.load()
     except InputError:
         raise
@@ -74,8 +74,16 @@ def read_tree(path: Path) -> xr.DataTree:
         raise InputError(Problem(str(path), f"is no NetCDF file that can be read: {what}")) from error
 
 
-def _require_moderate(tree: xr.DataTree, path: Path) -> None:
-    declared = sum(v.nbytes for node in tree.subtree for v in node.to_dataset(inherit=False).variables.values())
+def _require_moderate(path: Path) -> None:
+    """Raise ``InputError`` for arrays far larger than their file, which would be filled with nothing; none is read."""
+    from netCDF4 import Dataset  # noqa: PLC0415
+
+    with Dataset(path) as root:
+        groups = [root]
+        for group in groups:
+            groups += group.groups.values()
+        sizes = [v.size * (8 if v.dtype is str else v.dtype.itemsize) for g in groups for v in g.variables.values()]
+    declared = sum(map(int, sizes))
     if declared > max(LEAST_LIMIT, TIMES * path.stat().st_size):
         what = f"declares arrays of {size_text(declared)} in a file of {size_text(path.stat().st_size)}"
         raise InputError(Problem(str(path), what))

@@ -18,7 +18,8 @@ from forecast.record_tables import TABLES as RECORD_TABLES
 
 __all__ = [
     "ABOUT", "FIGURES", "FORMAT", "MANIFEST", "TABLES", "Saved", "check_folder", "open_folder", "parse_json",
-    "read_json", "read_manifest", "read_tables", "refuse_foreign", "require_place", "save_result", "seal", "write_json",
+    "read_json", "read_manifest", "read_tables", "refuse_foreign", "require_place", "save_result", "seal",
+    "without_nan", "write_json",
 ]  # fmt: skip
 
 FORMAT = 3
@@ -190,15 +191,16 @@ def _require_plain(path: Path, value: dict[str, Any]) -> None:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file, two spaces deep; a number that is not finite is written as null, for JSON has none."""
-    text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return a value for JSON, with ``None`` for every number that is not finite."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(part) for key, part in value.items()}
+        return {key: without_nan(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
+        return [without_nan(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
