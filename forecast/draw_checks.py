@@ -31,9 +31,11 @@ UNREADABLE = (
 """What the NetCDF library and xarray raise at a damaged file."""
 LEAST_LIMIT, TIMES = 64 * 2**20, 64
 """Arrays may declare ``TIMES`` the bytes of their file, or so many at least: packed numbers, but no empty promises."""
-SAMPLED = ("posterior", "sample_stats", "log_likelihood")
+SUMS = "log_likelihood_sums"
+"""The log-likelihood of each kind of data, summed; without this group ``log_likelihood`` itself has all matters."""
+SAMPLED = ("posterior", "sample_stats", "log_likelihood", SUMS)
 """Groups that an update goes on from: a number for every draw, all of them finite."""
-NEEDED = (*SAMPLED, "prior", "observed_data")
+NEEDED = ("posterior", "sample_stats", "log_likelihood", "prior", "observed_data")
 REPLICATED = ("prior_predictive", "posterior_predictive")
 """Groups that may be thinned, or missing."""
 SEEN = ("events", "fine_share")
@@ -161,7 +163,8 @@ def _tree(tree: xr.DataTree, evidence: Evidence, e: Expected) -> Iterator[str]:
         yield f"attributes settings_chains, settings_draws: expected {e.chains}, {e.draws}, as in diagnostics.json"
     dims, coords = layout(evidence)
     for name in ("posterior", "prior"):
-        yield from (f"group {name}: {what}" for what in _parameters(groups[name], dims, coords))
+        own = {k: v for k, v in dims.items() if name == "posterior" or k in groups[name]}
+        yield from (f"group {name}: {what}" for what in _parameters(groups[name], own, coords))
     for name, group in groups.items():
         yield from (f"group {name}: {what}" for what in _numbers(name, group, e))
     table = parameters(evidence.specification, evidence.coords)
@@ -169,7 +172,7 @@ def _tree(tree: xr.DataTree, evidence: Evidence, e: Expected) -> Iterator[str]:
         yield "group posterior: has other parameters than posterior_summary.csv"
     if not set(STATISTICS) <= set(groups["sample_stats"].data_vars):
         yield f"group sample_stats: lacks one of {', '.join(STATISTICS)}"
-    yield from _densities(groups["log_likelihood"], evidence)
+    yield from _densities(groups, evidence)
     yield from _replicates(groups)
 
 
@@ -209,10 +212,13 @@ def _counted(numbers: np.ndarray, whole: bool) -> bool:
     return np.array_equal(numbers, np.arange(len(numbers))) if whole else bool((np.diff(numbers) > 0).all())
 
 
-def _densities(group: xr.Dataset, evidence: Evidence) -> Iterator[str]:
+def _densities(groups: Mapping[str, xr.Dataset], evidence: Evidence) -> Iterator[str]:
     """Yield where the log-likelihood of the draws, which an update takes as known, has other parts or matters."""
-    if "matters" not in group or _labels(group, "matter") != list(evidence.exposure.matters):
+    found, known = _labels(groups["log_likelihood"], "matter"), list(evidence.exposure.matters)
+    if "matters" not in groups["log_likelihood"] or (set(found) - set(known) if SUMS in groups else found != known):
         yield "group log_likelihood: has other matters than the record gives"
+    if SUMS in groups and "matters" not in groups[SUMS]:
+        yield f"group {SUMS}: lacks the matters"
 
 
 def _replicates(groups: Mapping[str, xr.Dataset]) -> Iterator[str]:
