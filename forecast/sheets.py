@@ -90,7 +90,7 @@ def _parquet_sheet(source: str, content: bytes) -> tuple[Sheet | None, list[Prob
         problems = _parquet_problems(source, file)
         if problems:
             return None, problems
-        frame = file.read().to_pandas(ignore_metadata=True, date_as_object=True)
+        frame = file.read().replace_schema_metadata(None).to_pandas(ignore_metadata=True, date_as_object=True)
     except (ArrowException, OSError, ValueError, ArithmeticError, MemoryError, RecursionError) as error:
         what = (str(error) or type(error).__name__).splitlines()[0]
         return None, [Problem(source, f"is not a Parquet file that can be read: {what[:200]}")]

@@ -143,7 +143,7 @@ def data_damage(place: str, content: bytes) -> str:
         wanted = {name: ARROW[kind] for name, kind in COLUMNS[place].items()}
         if list(found.items()) != list(wanted.items()):
             return f"has other columns than those of {place}: {', '.join(wanted)}"
-        frame = file.read().to_pandas(ignore_metadata=True)
+        frame = file.read().replace_schema_metadata(None).to_pandas(ignore_metadata=True)
     except (ArrowException, OSError, ValueError, ArithmeticError, MemoryError) as error:
         return f"is no Parquet file that can be read: {(str(error) or type(error).__name__).splitlines()[0][:200]}"
     return next(_row_damage(place, frame), "")
