@@ -6,13 +6,14 @@ import difflib
 import errno
 import hashlib
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+
+from forecast.scratch import OLD, owned
 
 ATTEMPTS = 100
 """How often a folder is put in its place while other processes put theirs there."""
@@ -54,6 +55,21 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     A folder, a pipe, a socket or a device is refused without being read (a pipe may wait for ever, a device may never
     end), and of a file that grows while it is read no more than ``most_bytes + 1`` are taken.
     """
+    with _regular(path, most_bytes) as stream:
+        content = stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InputError(_too_large(path, len(content), most_bytes))
+    return content
+
+
+def fingerprint_of(path: Path, most_bytes: int) -> str:
+    """Return the SHA-256 of a regular file of at most ``most_bytes`` bytes; `InputError` as in `read_regular`."""
+    with _regular(path, most_bytes) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _regular(path: Path, most_bytes: int) -> Iterator[BufferedReader]:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -63,52 +79,63 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
     except ValueError as error:
         raise InputError(Problem(repr(str(path)), f"is no name of a file: {error}")) from error
     try:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            what = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, a socket or a device"
             raise InputError(Problem(str(path), f"cannot be read: is {what}, where a file was expected"))
-        with open(handle, "rb", closefd=False) as file:
-            content = file.read(most_bytes + 1)
+        if about.st_size > most_bytes:
+            raise InputError(_too_large(path, about.st_size, most_bytes))
+        with open(handle, "rb", closefd=False) as stream:
+            yield stream
     except OSError as error:
         raise InputError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     finally:
         os.close(handle)
-    if len(content) > most_bytes:
-        raise InputError(Problem(str(path), f"is larger than {most_bytes:,} bytes, the most that is read"))
-    return content
+
+
+def _too_large(path: Path, size: int, most_bytes: int) -> Problem:
+    return Problem(
+        str(path), f"holds {size_text(size)} or more; at most {size_text(most_bytes)} are read of such a file"
+    )
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes in the largest unit of which it has at least one."""
+    units = ("bytes", "KiB", "MiB", "GiB", "TiB")
+    power = min(max(size.bit_length() - 1, 0) // 10, len(units) - 1)
+    return f"{size / 1024**power:.4g} {units[power]}"
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a scratch file that takes the place of ``path`` when the block ends without an error."""
+    """Yield a scratch file that takes the place of ``path`` when the block ends without an error.
+
+    Scratch files that killed processes left in the folder are removed first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    scratch = Path(temporary)
-    scratch.chmod(0o644)
-    try:
+    with owned(path.parent, path.name) as token:
+        scratch = path.parent / f".{path.stem[:40]}.{token}{path.suffix}"
+        scratch.touch()
+        scratch.chmod(0o644)
         yield scratch
         scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a scratch folder that takes the place of ``path`` when the block ends without an error.
 
-    An error, or an interruption, leaves whatever stood at ``path`` as it was and removes the scratch folder.
+    An error, or an interruption, leaves whatever stood at ``path`` as it was and removes the scratch folder; after a
+    kill the next command that writes beside it does. Scratch that killed processes left is removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    scratch.chmod(0o755)
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    try:
+    with owned(path.parent, path.name) as token:
+        scratch, old = (path.parent / f".{path.name[:40]}{infix}{token}" for infix in (".", OLD))
+        for place in (scratch, old):
+            place.mkdir()
+            place.chmod(0o755)
         yield scratch
         _take_place(scratch, path, old)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _take_place(scratch: Path, path: Path, old: Path) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecast.files import whole_folder
-from forecast.folders import check_folder, read_json, read_tables, refuse_foreign, seal, write_json
+from forecast.draw_checks import Expected, outcome_problems, read_tree, tree_problems
+from forecast.files import InputError, Problem, whole_folder
+from forecast.folder_tables import horizons_of
+from forecast.folders import DIAGNOSTICS, MANIFEST, Saved, open_folder, refuse_foreign, seal, write_json
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
@@ -232,28 +234,59 @@ def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] 
             table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
         (scratch / "priors.yaml").write_text(dump_specification(forecast.specification), encoding="utf-8")
         save_record(forecast.record, scratch / "record")
-        write_json(scratch / "diagnostics.json", forecast.diagnostics)
+        write_json(scratch / DIAGNOSTICS, forecast.diagnostics)
         seal(scratch, forecast.manifest)
         draw(scratch)
 
 
 def load(folder: Path | str) -> Forecast:
-    """Read a folder that ``save`` wrote; ``InputError`` if it is none, incomplete, changed, or of another version."""
+    """Read a folder that ``save`` wrote, and check all of it: seal, manifest, tables, draws, prior file and record.
+
+    Raises ``InputError`` if it is none, incomplete, changed, of another version, or holds what no forecast holds: then
+    each problem names its file.
+    """
     folder = Path(folder)
-    manifest = check_folder(folder)
-    with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:
-        loaded = tree.load()
+    saved = open_folder(folder)
+    spec, origin = load_specification(folder / "priors.yaml"), date.fromisoformat(saved.manifest["origin"])
+    record = replace(load_record(folder / "record"), as_of_date=origin)
+    _require_same(saved.manifest, spec, record, folder / MANIFEST)
+    draws = _read_draws(folder, saved, gather(spec, record, origin))
     return Forecast(
-        specification=load_specification(folder / "priors.yaml"),
-        record=replace(load_record(folder / "record"), as_of_date=date.fromisoformat(manifest["origin"])),
-        **{name: _read_draws(folder / f"{name}.nc") for name in DRAWS},
-        tree=loaded,
-        tables=read_tables(folder),
-        diagnostics=read_json(folder / "diagnostics.json"),
-        manifest={k: v for k, v in manifest.items() if k != "sha256"},
+        specification=spec,
+        record=record,
+        **draws,
+        tables=saved.tables,
+        diagnostics=saved.diagnostics,
+        manifest={k: v for k, v in saved.manifest.items() if k != "sha256"},
     )
 
 
-def _read_draws(path: Path) -> xr.Dataset:
-    with xr.open_dataset(path, engine="netcdf4") as draws:
-        return draws.load()
+def _require_same(manifest: dict[str, Any], spec: Specification, record: Record, path: Path) -> None:
+    """Raise ``InputError`` where the manifest is of another prior file or record than those beside it."""
+    found = {
+        "matter": spec.matter,
+        "as_of": str(spec.as_of),
+        "priors_fingerprint": spec.fingerprint,
+        "record_fingerprint": record.fingerprint,
+    }
+    problems = [
+        Problem(f"{path}, key {key}", f"is {manifest[key]}; the prior file and the record in the folder give {value}")
+        for key, value in found.items()
+        if manifest[key] != value
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _read_draws(folder: Path, saved: Saved, evidence: Evidence) -> dict[str, Any]:
+    """Return the tree and the joint draws of a folder, checked against everything else in it."""
+    expected = Expected.of(saved.tables, saved.diagnostics["settings"], horizons_of(saved.manifest))
+    tree = read_tree(folder / "posterior.nc")
+    problems = tree_problems(tree, evidence, expected, folder / "posterior.nc")
+    draws = {name: read_tree(folder / f"{name}.nc").to_dataset() for name in DRAWS}
+    for name in DRAWS:
+        if name == "outcomes" or evidence.exposure.inside or draws[name].variables:
+            problems += outcome_problems(draws[name], expected, folder / f"{name}.nc")
+    if problems:
+        raise InputError(problems)
+    return {**draws, "tree": tree}

@@ -156,25 +156,30 @@ def _coords(evidence: Evidence) -> dict[str, list[str]]:
 def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
     """Label draws; effects are stored under their own names beside the parameters that make them."""
     evidence, flat, derived = draws.evidence, draws.flat, draws.effects
-    table = parameters(evidence.specification, evidence.coords)
     shown = {
         **derived,
         "weight": np.exp(derived["log_weight"]),
         "stated_probability": -np.expm1(-derived["stated"]),
         "instrument_effect": derived["instrument"],
     }
-    dims = {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}
-    values = {**{k: flat[k] for k in (*table, *EXACT_DIMS)}, **{k: shown[k] for k in EFFECT_DIMS}}
+    dims, coords = layout(evidence)
+    values = {k: shown[k] if k in EFFECT_DIMS else flat[k] for k in dims}
+    return xr.Dataset(
+        {k: (("chain", "draw", *dims[k]), v.reshape(*shape, *v.shape[1:])) for k, v in values.items()},
+        coords={k: v for k, v in coords.items() if any(k in dims[name] for name in values)},
+    )
+
+
+def layout(evidence: Evidence) -> tuple[dict[str, tuple[str, ...]], dict[str, list[str]]]:
+    """Return the dimensions of every variable of the groups ``posterior`` and ``prior``, and the labels of each."""
+    table = parameters(evidence.specification, evidence.coords)
     coords = {
         **_coords(evidence),
         "ruling": ["upheld", "reduced", "annulled"],
         "ruling_phase": [f"{p.from_months:g}+" for p in evidence.specification.appeals.ruling_rate],
         "moment": ["mean", "sd"],
     }
-    return xr.Dataset(
-        {k: (("chain", "draw", *dims[k]), v.reshape(*shape, *v.shape[1:])) for k, v in values.items()},
-        coords={k: v for k, v in coords.items() if any(k in dims[name] for name in values)},
-    )
+    return {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}, coords
 
 
 def _constant_data(evidence: Evidence) -> xr.Dataset:

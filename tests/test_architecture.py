@@ -10,12 +10,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
+    {"scratch"},
     {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
-    {"yaml_nodes", "yaml_text", "record_tables", "folders"},
+    {"yaml_nodes", "yaml_text", "record_tables", "sheets"},
     {"yaml_files"},
     {"quantities", "record_checks"},
     {"stated"},
-    {"sections", "readings", "record"},
+    {"sections", "readings", "record", "folder_schema", "folder_tables"},
+    {"folders"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts", "resolution"},
     {"observations", "exposure"},
@@ -26,7 +28,7 @@ FLOORS = [
     {"outcomes"},
     {"replication", "watchlist", "impacts"},
     {"trees", "summaries"},
-    {"prior_check"},
+    {"prior_check", "draw_checks"},
     {"forecasting"},
     {"updating", "replaying"},
     {"hypotheses", "attribution"},

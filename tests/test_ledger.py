@@ -19,12 +19,12 @@ import pytest
 import xarray as xr
 from pyarrow.parquet import ParquetFile
 from scipy.integrate import quad
-from worlds import brief, case, event, load_record, world
+from worlds import brief, case, event, load_record, unfitted, world
 
 from forecast import forecasting
 from forecast.cli.shell import exit_code
 from forecast.files import InputError, fingerprint
-from forecast.folders import TABLES
+from forecast.inference import Settings
 from forecast.ledger import TamperedError, issue, open_ledger, resolve, score_ledger
 from forecast.ledger.chain import NOTHING, Draft, Entry, _canonical, _text, append
 from forecast.ledger.durable import put_new
@@ -35,6 +35,7 @@ from forecast.ledger.tables import COLUMNS, LEVELS, Question, newest, parquet, p
 from forecast.plots import save_scores, track_record
 from forecast.record import save_record
 from forecast.scores import smoothed_share
+from forecast.summaries import resolution_table, summary_table
 from forecast.vocabulary import FAMILY_TYPES, HORIZONS, SCENARIOS, WINDOWS
 
 ORIGIN = date(2025, 1, 31)
@@ -120,7 +121,7 @@ def outcomes(rng, names=()):
     for name in ("fine_imposed", "fine_left", *units, *names):
         columns[name] = (units.get(name, "EUR"), rng.gamma(2.0, 1e7, (N, 3)))
     data = {k: (("draw", "horizon"), v, {"units": unit}) for k, (unit, v) in columns.items()}
-    data["scenario"] = (("draw",), rng.integers(0, 3, N), {"labels": ", ".join(SCENARIOS)})
+    data["scenario"] = (("draw",), np.arange(N) % 3, {"labels": ", ".join(SCENARIOS)})
     return xr.Dataset(data, {"horizon": list(HORIZONS)}, {"matter": "m"})
 
 
@@ -138,10 +139,16 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
         (str(origin), c, m, family, w, rng.integers(0, 60) / N, 0.01)
         for (c, m), w, family in itertools.product(watched, WINDOWS, FAMILY_TYPES)
     ]
-    views = {"outside": (0.2, 0.5, 0.3)} | ({"brief": (0.4, 0.45, 0.15), "inside": (0.3, 0.4, 0.3)} if inside else {})
+    views = {"outside": (0.2, 0.5, 0.3), "resolved_60m": (0.2, 0.5, 0.3)} | (
+        {"brief": (0.4, 0.45, 0.15), "inside": (0.3, 0.4, 0.3)} if inside else {}
+    )
     scenarios = [(str(origin), v, s, p, 0.0) for v, ps in views.items() for s, p in zip(SCENARIOS, ps, strict=True)]
     sizes = np.sort(rng.gamma(2.0, 1e7, (2, 5)), axis=1)
-    tables = {name: pd.DataFrame() for name in TABLES} | {
+    whole = whole_of(origin, spec, record or small())
+    tables = {
+        **whole.tables,
+        "summary": summary_table(drawn, str(origin), 1),
+        "resolution": resolution_table(drawn).reset_index(),
         "event_probabilities": pd.DataFrame(
             events, columns=["origin_date", "case_id", "matter_id", "family", "window_months", "probability", "mcse"]
         ),
@@ -155,17 +162,25 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
             columns=["origin_date", "case_id", "q05", "q25", "q50", "q75", "q95", "reason"],
         ),
     }
-    manifest = {"format": 2, "matter": "m", "origin": str(origin), "as_of": str(spec.as_of), "seed": seed}
-    return forecasting.Forecast(
-        specification=spec,
+    return replace(
+        whole,
         record=known,
         outcomes=drawn,
-        prior_outcomes=outcomes(np.random.default_rng(99)) if inside else xr.Dataset(),
-        tree=xr.DataTree(),
+        prior_outcomes=outcomes(np.random.default_rng(99), names) if inside else xr.Dataset(),
         tables=tables,
-        diagnostics={},
-        manifest=manifest | {"view": "inside" if inside else "outside", "interval": "eti 0.90"},
     )
+
+
+WHOLE = {}
+
+
+def whole_of(origin, spec, record):
+    """Return a forecast from draws of the prior, once for each origin, prior file and record."""
+    key = origin, spec.fingerprint, record.fingerprint
+    if key not in WHOLE:
+        posterior = unfitted(spec, record, origin, Settings(draws=N // 2, tune=10, chains=2, seed=1))
+        WHOLE[key] = forecasting.conclude(posterior, record.as_of(origin))
+    return WHOLE[key]
 
 
 @pytest.fixture(scope="module")
@@ -721,11 +736,14 @@ def test_every_mistake_in_a_file_of_answers_is_named_at_once(begun, tmp_path):
 # Scoring
 
 
+BY_HAND = {"rule": "manual", "after": "2025-01-31", "until": "2025-08-01", "grace_days": 0, "needs": "a figure"}
+
+
 def hand_ledger(folder, rows, questions, results, issued_on="2025-02-01"):
     """Write a ledger of exactly these numbers, targets and results, through the chain itself."""
     place = [
         parquet("forecasts", [(m, ORIGIN, *rest) for m, *rest in rows], ORIGIN),
-        parquet("targets", [(ORIGIN, *q, date(2025, 8, 1), json.dumps({})) for q in questions], ORIGIN),
+        parquet("targets", [(ORIGIN, *q, date(2025, 8, 1), json.dumps(BY_HAND)) for q in questions], ORIGIN),
     ]
     body = {"issued_on": issued_on, "origin_date": str(ORIGIN), "forecast_sha256": ""}
     append(folder, lambda ledger, now: Draft("issue", body, dict(place)), at(SOON))
@@ -1061,8 +1079,12 @@ def test_who_comes_second_builds_on_the_first(tmp_path):
     def build(ledger, now):
         seen.append(ledger.head)
         if len(seen) == 1:
-            append(tmp_path / "l", lambda other, then: Draft("issue", {"who": "rival"}), at(SOON))
-        return Draft("issue", {"who": "this"})
+            append(tmp_path / "l", lambda other, then: who("rival"), at(SOON))
+        return who("this")
+
+    def who(name):
+        nothing = dict([parquet("resolutions", [])])
+        return Draft("resolution", {"who": name, "known_on": "2025-02-01"}, nothing)
 
     append(tmp_path / "l", build, at(SOON))
     ledger = open_ledger(tmp_path / "l")

@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from forecast import record as records
 from forecast import specification
+from forecast.conjugate import draw_conjugate
+from forecast.inference import STATISTICS, Posterior, Settings, gather, prior_draws
 from forecast.record import Record, validate_record
 from forecast.record_checks import parse
 from forecast.record_tables import TABLES
@@ -112,3 +115,20 @@ def with_news() -> Record:
     cases = record.proceedings.copy()
     cases.loc[cases["case_id"] == "ie-gdpr-x-2025", "closed_on"] = pd.Timestamp("2026-12-01")
     return with_rows(replace(record, proceedings=cases), **NEWS)
+
+
+def unfitted(spec: Specification, record: Record, origin: date, settings: Settings) -> Posterior:
+    """Return draws of the prior in the shape of a posterior: complete, and nothing is compiled."""
+    evidence, n = gather(spec, record, origin), settings.chains * settings.draws
+    exact = draw_conjugate(spec, evidence.observations, n, np.random.default_rng(1))
+    flat = {**prior_draws(evidence, n, settings.seed).flat, **exact}
+    by_chain = {k: v.reshape(settings.chains, settings.draws, *v.shape[1:]) for k, v in flat.items()}
+    shape, rng = (settings.chains, settings.draws), np.random.default_rng(2)
+    flags = ("diverging", "maxdepth_reached")
+    return Posterior(
+        evidence=evidence,
+        settings=settings,
+        raw={k: v for k, v in by_chain.items() if k not in exact},
+        exact={k: v for k, v in by_chain.items() if k in exact},
+        statistics={k: np.zeros(shape, bool) if k in flags else rng.random(shape) for k in STATISTICS},
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 from scipy.special import softmax
 
 from forecast.calibration.fitting import Fit, thinned
@@ -24,7 +26,7 @@ from forecast.outcomes import frailties, imagine, inside_weights
 from forecast.scores import pit
 from forecast.simulate import Design, World, draw_world, evidence_of, true_targets
 from forecast.summaries import targets
-from forecast.vocabulary import HORIZONS
+from forecast.vocabulary import HORIZONS, SCENARIOS
 
 KEEP = 60
 """Draws among which a truth is ranked: fewer than are effective by the gate of ``fitting``, so nearly independent."""
@@ -60,10 +62,37 @@ class Examined:
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Examined:
-        """Return what ``as_json`` made."""
-        tuples = {k: tuple(value[k]) for k in ("failed", "inside")}
+        """Return what ``as_json`` made; raises pydantic's ``ValidationError`` at anything else."""
+        world = WorldJson.model_validate(value)
         nested = {k: tuple(map(tuple, value[k])) for k in ("reference", "steps")}
-        return cls(**{**value, **tuples, **nested})
+        tuples = {k: tuple(value[k]) for k in ("failed", "inside")}
+        worst = {k: math.nan if v is None else v for k, v in world.worst.items()}
+        return cls(**{**value, **tuples, **nested, "worst": worst})
+
+
+Share = Annotated[FiniteFloat, Field(ge=0, le=1 + 1e-9)]
+Chances = Annotated[list[Share], Field(min_length=len(SCENARIOS), max_length=len(SCENARIOS))]
+Lesson = Annotated[tuple[FiniteFloat, NonNegativeInt, Share, Share, Share, FiniteFloat], Field(strict=False)]
+Class = Annotated[FiniteFloat, Field(ge=0, lt=len(SCENARIOS))]
+Matter = Annotated[tuple[Share, Share, Share, Class], Field(strict=False)]
+
+
+class WorldJson(BaseModel):
+    """What the file of a world holds; ``worst`` may lack numbers where a fit failed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    world: NonNegativeInt
+    months: Annotated[FiniteFloat, Field(ge=0)]
+    scenario: Annotated[int, Field(ge=0, lt=len(SCENARIOS))]
+    events: NonNegativeInt
+    redrawn: NonNegativeInt
+    attempts: NonNegativeInt
+    failed: list[str]
+    worst: dict[str, FiniteFloat | None]
+    pit: dict[str, dict[str, Share]]
+    inside: Chances | Annotated[list[Share], Field(max_length=0)]
+    reference: list[Matter]
+    steps: list[Lesson]
 
 
 def examine(design: Design, span: tuple[int, int], number: int, seed: int, fit: Fit, simulate: Simulate) -> Examined:

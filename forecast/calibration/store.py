@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from forecast.calibration.examining import Examined
+from forecast.calibration.examining import Examined, WorldJson
 from forecast.files import InputError, Problem, fingerprint, whole_file
-from forecast.folders import ABOUT, read_json, require_place, save_result
+from forecast.folder_schema import problems_of
+from forecast.folders import ABOUT, read_json, require_place, save_result, without_nan
 
 KIND = "calibration"
 WORLDS = "worlds"
@@ -75,15 +76,40 @@ class Store:
         if other:
             what = f"holds worlds of another {', '.join(other)}: choose another folder, or start anew with --anew"
             raise InputError(Problem(str(self.folder), what))
-        paths = sorted((self.folder / WORLDS).glob("[0-9]*.json"))
-        return {one.world: one for one in (Examined.of_json(read_json(path)) for path in paths)}
+        return _worlds(self.folder / WORLDS)
 
     def keep(self, one: Examined) -> None:
         """Write one world."""
         write_world(one, self.folder)
 
 
+def _worlds(folder: Path) -> dict[int, Examined]:
+    """Return the worlds in a folder by number; ``InputError`` naming every file that is none, and what to do."""
+    found: dict[int, Examined] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("[0-9]*.json")):
+        try:
+            value = read_json(path)
+            wrong = problems_of(WorldJson, value, path)
+            if not wrong and path.name != _name(value["world"]):
+                wrong = [Problem(str(path), f"holds world {value['world']}; its name is of another one")]
+        except InputError as error:
+            wrong = list(error.problems)
+        if wrong:
+            problems += wrong[:3]
+        else:
+            found[value["world"]] = Examined.of_json(value)
+    if problems:
+        what = "these worlds are damaged: remove their files, and they are examined anew"
+        raise InputError([*problems, Problem(str(folder), what)])
+    return found
+
+
+def _name(world: int) -> str:
+    return f"{world:04d}.json"
+
+
 def write_world(one: Examined, folder: Path) -> None:
     """Write one world into the folder of a calibration, whole or not at all."""
-    with whole_file(folder / WORLDS / f"{one.world:04d}.json") as scratch:
-        scratch.write_text(json.dumps(one.as_json()), encoding="utf-8")
+    with whole_file(folder / WORLDS / _name(one.world)) as scratch:
+        scratch.write_text(json.dumps(without_nan(one.as_json()), allow_nan=False), encoding="utf-8")

@@ -33,13 +33,9 @@ def record_among(paths: Sequence[Path]) -> Path | None:
 
 
 def _forecast(path: Path) -> str:
-    from forecast.folders import check_folder  # noqa: PLC0415
-    from forecast.record import load_record  # noqa: PLC0415
-    from forecast.specification import load_specification  # noqa: PLC0415
+    from forecast import forecasting  # noqa: PLC0415
 
-    manifest = check_folder(path)
-    load_specification(path / "priors.yaml")
-    load_record(path / "record")
+    manifest = forecasting.load(path).manifest
     return f"forecast of {manifest['matter']} at {manifest['origin']}"
 
 

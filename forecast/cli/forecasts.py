@@ -101,11 +101,11 @@ def priors(
 @app.command()
 def show(folder: FolderArgument) -> None:
     """Print the tables of a saved forecast."""
-    from forecast.folders import check_folder, read_json, read_tables  # noqa: PLC0415
+    from forecast.folders import open_folder  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
-    manifest = check_folder(folder)
-    console().print(screen(read_tables(folder), manifest, read_json(folder / "diagnostics.json")))
+    saved = open_folder(folder)
+    console().print(screen(saved.tables, saved.manifest, saved.diagnostics))
 
 
 @app.command()

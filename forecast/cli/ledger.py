@@ -14,6 +14,10 @@ from forecast.cli.shell import FolderArgument, RecordOption, app
 from forecast.terminal.look import console
 
 LedgerArgument = Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of a ledger.")]
+UntilOption = Annotated[
+    int | None,
+    typer.Option("--until", min=1, help="Read the ledger up to this entry alone, as where later ones are damaged."),
+]
 DEFAULT = Path("ledger")
 
 
@@ -44,13 +48,14 @@ def resolve(
         typer.Option("--as-of", help="What was public by this day (default: the record's last publication)."),
     ] = None,
     answers: Annotated[Path | None, typer.Option(help="CSV file of answers to targets that no record answers.")] = None,
+    until: UntilOption = None,
 ) -> None:
     """Answer every issued target from a record; what changed becomes a new version, and nothing is overwritten."""
     from forecast import ledger as ledgers  # noqa: PLC0415
     from forecast.terminal.ledger import resolve_screen  # noqa: PLC0415
 
     _for_duckdb()
-    console().print(resolve_screen(ledgers.resolve(ledger, record, as_of=as_of, answers=answers)))
+    console().print(resolve_screen(ledgers.resolve(ledger, record, as_of=as_of, answers=answers, until=until)))
 
 
 @app.command()
@@ -60,6 +65,7 @@ def score(
     expect: Annotated[
         str | None, typer.Option(help="SHA-256 of an entry that must be there, such as a published head.")
     ] = None,
+    until: UntilOption = None,
 ) -> None:
     """Score what has resolved, anew, against the brief and the baselines as they were frozen at issue."""
     from forecast import ledger as ledgers  # noqa: PLC0415
@@ -72,7 +78,7 @@ def score(
     beside = ledger if ledger.name not in ("", "..") else ledger.resolve()
     target = out or beside.with_name(f"{beside.name}-scores")
     require_place(target, KIND)
-    scores = ledgers.score_ledger(ledger, expect=expect)
+    scores = ledgers.score_ledger(ledger, expect=expect, until=until)
     plots.save_scores(scores, target)
     console().print(score_screen(scores))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

@@ -21,21 +21,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forecast.files import InputError, Problem, fingerprint
-from forecast.folders import MANIFEST
+from forecast.files import InputError, Problem, fingerprint, read_regular
+from forecast.folders import MANIFEST, MOST_JSON, parse_json
 from forecast.ledger.durable import put, put_new
+from forecast.ledger.schema import KINDS, MOST_BYTES, data_damage, entry_damage
+from forecast.scratch import remove_abandoned
 
 FORMAT = 1
 """Version of the layout; a ledger of another version is refused."""
 ENTRIES = "entries"
 DATA = ("forecasts", "targets", "resolutions")
-KINDS = ("issue", "resolution")
+ENTRY = re.compile("[0-9]{6}[.]json")
 NOTHING = "0" * 64
 """What the first entry names as the one before it."""
-KEYS = {
-    "format": int, "index": int, "kind": str, "time": str, "previous": str, "files": dict, "body": dict, "sha256": str,
-}  # fmt: skip
-"""What an entry says, and of which type it is."""
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 ATTEMPTS = 1000
 """How often an entry is written anew because others came before it."""
@@ -100,15 +98,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_ledger(folder: Path | str, expect: str | None = None) -> Ledger:
-    """Read a ledger and verify all of it.
+def open_ledger(folder: Path | str, expect: str | None = None, until: int | None = None) -> Ledger:
+    """Read a ledger and verify all of it, or its entries up to number ``until`` alone.
 
     ``expect``: SHA-256 (its first 8 digits or more) of an entry that must be there, such as a head that was published.
-    Raises ``InputError`` if there is no ledger, and ``TamperedError`` naming what was edited, removed, inserted or
-    reordered since, with the hashes expected and found.
+    Raises ``InputError`` if there is no ledger, or no entry ``until``, and ``TamperedError`` naming what was edited,
+    removed, inserted, reordered or damaged since, with the hashes expected and found.
     """
     path = Path(folder)
-    ledger = _read(path)
+    if until is not None and not 1 <= until <= newest_number(path):
+        what = f"{until} is the number of no entry; {path} has entries 1 to {newest_number(path)}"
+        raise InputError(Problem("until", what))
+    ledger = _read(path, until)
     if not ledger.entries:
         raise InputError(Problem(str(path), "holds no ledger (no entries); forecast issue begins one"))
     if expect is not None:
@@ -136,6 +137,9 @@ def append(folder: Path, build: Callable[[Ledger, datetime], Draft | None], cloc
     """
     try:
         _require_place(folder)
+        for place in (ENTRIES, *DATA):
+            for part in ((folder / place), *(folder / place).glob("*/")):
+                remove_abandoned(part)
         for _ in range(ATTEMPTS):
             ledger, now = _read(folder), clock().astimezone(UTC)
             draft = build(ledger, now)
@@ -183,38 +187,57 @@ def _require_place(folder: Path) -> None:
         raise InputError(Problem(str(folder), "is not empty and holds no ledger: choose another folder"))
 
 
-def _read(folder: Path) -> Ledger:
+def newest_number(folder: Path) -> int:
+    """Return the number of the newest entry, 0 where there is none."""
     place = folder / ENTRIES
+    names = [path.name for path in place.iterdir()] if place.is_dir() else []
+    return max((int(name[:6]) for name in names if ENTRY.fullmatch(name)), default=0)
+
+
+def _read(folder: Path, until: int | None = None) -> Ledger:
+    place, last = folder / ENTRIES, until or newest_number(folder)
     names = {p.name for p in place.iterdir() if not p.name.startswith(".")} if place.is_dir() else set()
     entries: list[Entry] = []
     problems = [
         Problem(f"{place / name}", "is no entry: it was inserted or renamed; entries are called 000001.json and so on")
         for name in sorted(names)
-        if not re.fullmatch("[0-9]{6}[.]json", name)
+        if not ENTRY.fullmatch(name) and until is None
     ]
-    last = max((int(name[:6]) for name in names if re.fullmatch("[0-9]{6}[.]json", name)), default=0)
-    before: str | None = NOTHING
+    before, sound = NOTHING, last
     for index in range(1, last + 1):
         entry, wrong = _examined(folder, index, before)
-        problems += wrong
-        before = entry.sha256 if entry and not wrong else None
+        before = entry.sha256 if entry and not wrong else ""
         if entry is not None:
             entries.append(entry)
-            problems += _changed(folder, entry)
+            wrong += _changed(folder, entry)
+        sound = min(sound, index - 1) if wrong else sound
+        problems += wrong
     if problems:
+        if 0 < sound < last:
+            what = f"what entries 1 to {sound} brought is as it was: --until {sound} reads these alone"
+            problems.append(Problem(str(folder), what))
         raise TamperedError(problems)
-    return Ledger(folder, tuple(entries), tuple(_strays(folder, entries)))
+    return Ledger(folder, tuple(entries), tuple(_strays(folder, entries)) if until is None else ())
 
 
-def _examined(folder: Path, index: int, before: str | None) -> tuple[Entry | None, list[Problem]]:
+def _examined(folder: Path, index: int, before: str) -> tuple[Entry | None, list[Problem]]:
     """Return the entry of a number and what is wrong with it; ``before``: SHA-256 of a sound entry before it."""
     path = _place(folder, index)
-    if not path.is_file():
+    if not path.exists():
         return None, [Problem(str(path), f"is missing: an entry was removed, for there are later ones{_after(path)}")]
-    content = path.read_bytes()
-    entry = _parsed(path, content)
-    if entry is None:
-        return None, [Problem(str(path), f"was edited: it is no entry as a ledger has them{_after(path)}")]
+    try:
+        content = read_regular(path, MOST_JSON)
+        said = parse_json(path, content)
+    except InputError as error:
+        what = f"is damaged: entry {index} {error.problems[0].what}{_after(path)}"
+        return None, [Problem(str(path), what)]
+    if type(said.get("format")) is int and said["format"] != FORMAT:
+        raise InputError(Problem(str(path), f"is of format {said['format']}; format {FORMAT} was expected"))
+    if what := entry_damage(said):
+        return None, [
+            Problem(str(path), f"is damaged: entry {index} is none as a ledger has them, {what}{_after(path)}")
+        ]
+    entry = Entry(**{key: value for key, value in said.items() if key != "format"})
     found, what = fingerprint(_canonical(entry)), ""
     if found != entry.sha256:
         what = f"was edited: expected SHA-256 {entry.sha256}, found {found}"
@@ -222,43 +245,38 @@ def _examined(folder: Path, index: int, before: str | None) -> tuple[Entry | Non
         what = f"was edited: expected the bytes of entry {entry.sha256}, found others"
     elif entry.index != index:
         what = f"holds entry {entry.index}, {entry.sha256}, not entry {index}: swapped, inserted or moved"
-    elif before is not None and entry.previous != before:
+    elif before and entry.previous != before:
         what = f"expected to follow {entry.previous}, found {before} in {index - 1:06d}.json"
         what += ": one of the two was edited, inserted or put in another's place"
     return entry, [Problem(str(path), what)] if what else []
-
-
-def _parsed(path: Path, content: bytes) -> Entry | None:
-    """Return the entry in a file, ``None`` if it is none; ``InputError`` if it is of another version."""
-    try:
-        said = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        return None
-    if not isinstance(said, dict) or not isinstance(said.get("format"), int):
-        return None
-    if said["format"] != FORMAT:
-        raise InputError(Problem(str(path), f"is of format {said['format']}; format {FORMAT} was expected"))
-    fits = all(isinstance(said.get(key), kind) for key, kind in KEYS.items()) and len(said) == len(KEYS)
-    return Entry(**{key: said[key] for key in KEYS if key != "format"}) if fits and said["kind"] in KINDS else None
 
 
 def _after(path: Path) -> str:
     """Say which hash the next entry expects of this one, where there is a next one that can be read."""
     following = path.with_name(f"{int(path.stem) + 1:06d}.json")
     try:
-        return f" (expected SHA-256 {json.loads(following.read_bytes())['previous']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        said = parse_json(following, read_regular(following, MOST_JSON))
+    except InputError:
         return ""
+    return f" (expected SHA-256 {said['previous']})" if isinstance(said.get("previous"), str) else ""
 
 
 def _changed(folder: Path, entry: Entry) -> Iterator[Problem]:
     for name, expected in entry.files.items():
         path = folder / name
-        if not path.is_file():
+        if not path.exists():
             yield Problem(str(path), f"is missing: entry {entry.index} brought it, with SHA-256 {expected}")
-        elif (found := fingerprint(path.read_bytes())) != expected:
+            continue
+        try:
+            content = read_regular(path, MOST_BYTES)
+        except InputError as error:
+            yield Problem(str(path), f"{error.problems[0].what}: entry {entry.index} brought it")
+            continue
+        if (found := fingerprint(content)) != expected:
             what = f"was edited: entry {entry.index} brought it with SHA-256 {expected}, found {found}"
             yield Problem(str(path), what)
+        elif what := data_damage(name.split("/")[0], content):
+            yield Problem(str(path), f"is damaged: entry {entry.index} brought it, and it {what}")
 
 
 def _strays(folder: Path, entries: list[Entry]) -> Iterator[str]:

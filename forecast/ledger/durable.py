@@ -6,10 +6,11 @@ A name that begins with a dot is a file that was being written; whoever reads a 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from forecast.scratch import owned
 
 
 def make_folder(path: Path) -> None:
@@ -45,15 +46,13 @@ def put_new(path: Path, content: bytes) -> bool:
 def _aside(path: Path, content: bytes) -> Iterator[Path]:
     """Yield a hidden file beside ``path`` that holds ``content`` on disk; remove it after."""
     make_folder(path.parent)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
+    with owned(path.parent, path.name) as token:
+        scratch = path.with_name(f".{path.name}.{token}")
         with scratch.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         yield scratch
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _force_folder(path: Path) -> None:

@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from forecast.files import InputError, Problem, fingerprint
+from forecast.files import InputError, Problem, fingerprint, read_regular
 from forecast.ledger.answers import asked, read_answers
-from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, open_ledger, utc_now
+from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, newest_number, open_ledger, utc_now
 from forecast.ledger.issuing import LEDGER
 from forecast.ledger.log import Log, Rule
 from forecast.ledger.rules import Answer, answer
 from forecast.ledger.tables import COLUMNS, newest, parquet, targets_issued
 from forecast.record import Record, as_day, load_record
+from forecast.sheets import MOST_BYTES
 
 BY_HAND = "by hand"
 FIRST, DUE, REOPENED, CORRECTION, RULING, LATE = (
@@ -65,13 +66,15 @@ def resolve(
     *,
     as_of: date | str | None = None,
     answers: Path | str | None = None,
+    until: int | None = None,
     clock: Clock = utc_now,
 ) -> Resolution:
     """Answer every issued target from a record, and enter what changed against the newest versions.
 
     ``record``: a value or a folder; ``None`` takes the packaged one. ``as_of``: what was public by the end of that day
     counts; the record's last publication if none is given, and no later day, for the record says nothing of it.
-    ``answers``: a CSV file of answers to manual targets (``forecast.ledger.answers``).
+    ``answers``: a CSV file of answers to manual targets (``forecast.ledger.answers``). ``until``: number of the last
+    entry that is read; where there are later ones nothing is entered, and what would have changed is returned.
 
     Raises ``InputError`` where the ledger was tampered with; where the record lacks proceedings that were asked about,
     or ends before an origin or before what an earlier resolution knew; and with every mistake in ``answers``.
@@ -79,8 +82,12 @@ def resolve(
     place = Path(ledger)
     whole = record if isinstance(record, Record) else load_record(record)
     known_on = _known_on(whole, as_of)
-    _require_fit(open_ledger(place), whole, known_on)
+    read = open_ledger(place, until=until)
+    _require_fit(read, whole, known_on)
     log, made = Log.of(whole, known_on), pd.DataFrame(columns=list(COLUMNS["resolutions"]))
+
+    if until is not None and until < newest_number(place):
+        return Resolution(read, None, known_on, _changes(read, log, answers, clock().date()))
 
     def build(known: Ledger, now: datetime) -> Draft | None:
         nonlocal made
@@ -91,7 +98,7 @@ def resolve(
         said = {
             "known_on": str(known_on),
             "record_fingerprint": log.record.fingerprint,
-            "answers_sha256": fingerprint(Path(answers).read_bytes()) if answers else None,
+            "answers_sha256": fingerprint(read_regular(Path(answers), MOST_BYTES)) if answers else None,
             "changes": len(made),
             "by_change": dict(sorted(Counter(made["change"]).items())),
             "by_status": dict(sorted(Counter(made["status"]).items())),

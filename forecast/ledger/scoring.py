@@ -66,13 +66,16 @@ class LedgerScores:
         return f"<LedgerScores: {scored} of {self.counts['issued'].sum()} targets resolved>"
 
 
-def score_ledger(ledger: Path | str = LEDGER, *, expect: str | None = None, seed: int = 20260203) -> LedgerScores:
+def score_ledger(
+    ledger: Path | str = LEDGER, *, expect: str | None = None, until: int | None = None, seed: int = 20260203
+) -> LedgerScores:
     """Score everything in a ledger that has resolved.
 
-    ``expect``: SHA-256 of an entry that must be in it (``open_ledger``). ``seed``: of the resampling of matters.
+    ``expect``: SHA-256 of an entry that must be in it, ``until``: number of the last entry that is read
+    (``open_ledger``). ``seed``: of the resampling of matters.
     Raises ``InputError`` if there is no ledger, or if it was tampered with.
     """
-    known = open_ledger(ledger, expect)
+    known = open_ledger(ledger, expect, until)
     table, asked = _scored(resolved_rows(known)), standing(known)
     issues, resolutions = known.of("issue"), known.of("resolution")
     about = {

@@ -19,26 +19,15 @@ import pandas as pd
 
 from forecast.files import fingerprint
 from forecast.ledger.chain import Ledger
+from forecast.ledger.schema import COLUMNS
+
+__all__ = [
+    "COLUMNS", "KEY", "LEVELS", "Question", "Row", "newest", "parquet", "pmf", "quantiles", "resolved_rows", "standing",
+    "targets_issued",
+]  # fmt: skip
 
 KEY = ("target", "horizon", "location")
 """What names a target within one issued forecast; ``horizon`` in months after the origin date."""
-COLUMNS = {
-    "forecasts": {
-        "model_id": "string", "origin_date": "date32", "target": "string", "horizon": "int32", "location": "string",
-        "output_type": "string", "output_type_id": "string", "value": "float64",
-    },
-    "targets": {
-        "origin_date": "date32", "target": "string", "horizon": "int32", "location": "string", "matter_id": "string",
-        "unit": "string", "output_type": "string", "until": "date32", "rule": "string",
-    },
-    "resolutions": {
-        "entry": "int32", "origin_date": "date32", "target": "string", "horizon": "int32", "location": "string",
-        "version": "int32", "status": "string", "outcome": "string", "value": "float64", "old_status": "string",
-        "old_outcome": "string", "old_value": "float64", "change": "string", "reason": "string", "evidence": "string",
-        "known_on": "date32",
-    },
-}  # fmt: skip
-"""Columns of each kind of file, in order. ``entry``: number of the entry that issued the forecast."""
 
 
 class Question(NamedTuple):

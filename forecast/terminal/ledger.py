@@ -50,10 +50,16 @@ def head_line(head: str) -> Text:
 
 def resolve_screen(resolution: Resolution) -> Group:
     """Return what ``forecast resolve`` prints."""
-    if resolution.entry is None:
-        lines: list[Any] = [Text(f"As known on {resolution.known_on}, nothing changed: nothing was entered.")]
+    lines: list[Any]
+    changes = resolution.changes
+    if resolution.entry is None and len(changes):
+        read = resolution.ledger.entries[-1].index
+        title = f"Entries 1 to {read}, as known on {resolution.known_on}: {len(changes):,} answers would change"
+        unsaid = Text("Nothing was entered, for the ledger has later entries.")
+        lines = [Text(title, style="bold"), unsaid, Text(""), status_line(changes), changes_table(changes)]
+    elif resolution.entry is None:
+        lines = [Text(f"As known on {resolution.known_on}, nothing changed: nothing was entered.")]
     else:
-        changes = resolution.changes
         told = ", ".join(f"{n:,} {change}" for change, n in changes["change"].value_counts().items())
         title = f"Entry {resolution.entry.index}: as known on {resolution.known_on}, {len(changes):,} new versions"
         lines = [Text(f"{title} ({told})", style="bold"), Text(""), status_line(changes), changes_table(changes)]
