@@ -255,7 +255,7 @@ def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, 
 
 
 def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: pd.DataFrame) -> Posterior:
-    """Return the posterior that a forecast holds, saved or not; ``evidence`` is gathered from its record at its origin."""
+    """Return the posterior that a forecast holds; ``evidence`` is gathered from its record at its origin."""
     group = tree["posterior"].to_dataset()
     exact = draw_conjugate(evidence.specification, evidence.observations, 1, np.random.default_rng(0))
     return Posterior(
