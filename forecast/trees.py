@@ -84,10 +84,11 @@ def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
     evidence, s = posterior.evidence, posterior.settings
     table = parameters(evidence.specification, evidence.coords)
     draws, shape = posterior.draws, (s.chains, s.draws)
-    digits = dict.fromkeys(EFFECT_DIMS, DERIVED_BITS) | {k: PARAMETER_BITS for k, p in table.items() if p.dims}
+    arrays = {k for k, p in table.items() if p.dims}
+    kept = {k: rounded(v, PARAMETER_BITS) if k in arrays else v for k, v in draws.flat.items()}
     prior = prior_draws(evidence, s.chains * s.draws, s.seed)
     groups = {
-        "posterior": _rounded(_named(draws, shape), digits),
+        "posterior": _rounded(_named(Draws(evidence, kept), shape), dict.fromkeys(EFFECT_DIMS, DERIVED_BITS)),
         "posterior_predictive": _replicated(draws, s.seed),
         **_prior_groups(prior, shape, s.seed),
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
