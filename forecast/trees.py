@@ -7,17 +7,17 @@ A saved tree and one in memory are the same. With ``tree = result.tree``, or ``a
     az.psense_summary(tree.assign(log_likelihood=tree["log_likelihood_sums"]))    the likelihood is of all data
     az.plot_ppc_pit(tree, var_names="fine_share")             or "events"
     az.plot_ppc_rootogram(tree, var_names="events")           counts only
-    az.plot_prior_posterior(tree, var_names="severity")
+    az.plot_prior_posterior(tree, var_names="weight")
 
 ``log_likelihood`` is pointwise by matter, for ``loo``; a matter without months at risk has the same density in every
 draw, so it has no k-hat, and no row (``matters_without_data`` names them). ``log_likelihood_sums`` has the total of
 each kind of data in each draw, the matters among them: without it power scaling would take a parameter that other data
 speak of (the drift of user numbers, say) for one that the data say nothing about. ``log_prior`` is summed by parameter.
 
-A file of draws is as large as their digits. Kept are 32 binary digits of sampled parameters (a relative error of 1e-10;
-the likelihood computed from them is off by 1e-8 nats), 14 of what can be computed from them, of the prior and of
-replicated fines (3e-5), 24 of densities; all digits of scalars, conjugate parameters and sums. The prior has
-``PRIOR_DRAWS`` draws; ``prior_parameters`` gives all of them with all digits.
+Draws are rounded, so that the file can be compressed. Kept are 32 binary digits of sampled parameters (a relative
+error of 1e-10; the likelihood computed from them is off by 1e-8 nats), 14 of what can be computed from them, of the
+prior and of replicated fines (3e-5), 24 of densities; all digits of scalars, conjugate parameters and sums. The prior
+has ``PRIOR_DRAWS`` draws; ``prior_parameters`` gives all of them with all digits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A forecast for print, as LaTeX or Markdown: rounded, with captions that give units and intervals.
 
 Not printed are the draws and the parameters; the other formats hold them. Text is escaped: nothing in it is markup.
+LaTeX is no document of its own but tables for one, to be read by ``\\input``.
 """
 
 from __future__ import annotations
