@@ -27,16 +27,16 @@ MOST_COUNTED = 1e15
 def replicate(draws: Draws, rng: np.random.Generator) -> xr.Dataset:
     """Return replicated data, one set per draw (evenly thinned to ``REPLICATES``).
 
-    ``events``: draw, authority class, family, a count: ``Poisson(sum over proceedings of f_m months hazard)`` with
-    ``s_m ~ weight`` and ``f_m ~ Gamma(nu, nu)`` drawn anew. ``fine_share``: draw, size, a fine as a share of its
-    ceiling: ``logit ~ Normal(mean + instrument, spread)``.
+    ``events``: draw, cell (class of authority and family), a count,
+    ``Poisson(sum over proceedings of f_m months hazard)`` with ``s_m ~ weight`` and ``f_m ~ Gamma(nu, nu)`` drawn
+    anew. ``fine_share``: draw, size, a fine as a share of its ceiling: ``logit ~ Normal(mean + instrument, spread)``.
     """
     chosen = draws.take(np.linspace(0, len(draws) - 1, min(REPLICATES, len(draws))).astype(int))
     return _labelled(_events(chosen, rng), _shares(chosen, rng), ("draw",))
 
 
 def observed(draws: Draws) -> xr.Dataset:
-    """Return what the record holds of the same: ``events`` (authority class, family) and ``fine_share`` (size)."""
+    """Return what the record holds of the same: ``events`` (cell) and ``fine_share`` (size)."""
     x, o = draws.evidence.exposure, draws.evidence.observations
     counts = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=np.int64)
     np.add.at(counts, (x.row_class[x.event_row], x.event_family), 1)
@@ -62,8 +62,27 @@ def _shares(draws: Draws, rng: np.random.Generator) -> np.ndarray:
 
 
 def _labelled(events: np.ndarray, shares: np.ndarray, lead: tuple[str, ...]) -> xr.Dataset:
+    """Label data; classes and families make one dimension, for ArviZ compares counts along one."""
+    cells = [(c, f) for c in AUTHORITY_CLASSES for f in FAMILIES]
     variables: dict[str, Any] = {
-        "events": ((*lead, "authority_class", "family"), events, {"units": "events in the months at risk"}),
-        "fine_share": ((*lead, "size"), shares, {"units": "share of the statutory ceiling"}),
+        "events": ((*lead, "cell"), events.reshape(*events.shape[:-2], len(cells))),
+        "fine_share": ((*lead, "size"), shares),
     }
-    return xr.Dataset(variables, coords={"authority_class": list(AUTHORITY_CLASSES), "family": list(FAMILIES)})
+    coords: dict[str, Any] = {
+        "cell": [f"{c} {f}" for c, f in cells],
+        "authority_class": ("cell", [c for c, _ in cells]),
+        "family": ("cell", [f for _, f in cells]),
+    }
+    return xr.Dataset(variables, coords=coords)
+
+
+def by_class_and_family(data: xr.Dataset) -> xr.DataArray:
+    """Return the counts of ``replicate`` or ``observed`` with a dimension each: ..., authority class, family."""
+    events = data["events"].transpose(..., "cell")
+    lead = events.dims[:-1]
+    return xr.DataArray(
+        events.values.reshape(*events.shape[:-1], len(AUTHORITY_CLASSES), len(FAMILIES)),
+        dims=(*lead, "authority_class", "family"),
+        coords={d: events[d] for d in lead if d in events.coords}
+        | {"authority_class": list(AUTHORITY_CLASSES), "family": list(FAMILIES)},
+    )

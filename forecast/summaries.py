@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from forecast.descriptions import of_target
 from forecast.impacts import cost
 from forecast.inference import Draws, Posterior, labels_of
 from forecast.monte_carlo import mcse
@@ -67,8 +68,9 @@ def targets(future: Future) -> xr.Dataset:
     opened = future.by(future.paths.opening_time, future.paths.opening_path)
     columns["openings_member_states"] = ("count", opened)
     columns["openings_other_platforms"] = ("count", future.other_openings)
-    data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit}) for k, (unit, v) in columns.items()}
-    data["scenario"] = xr.Variable(("draw",), future.scenario, {"labels": ", ".join(SCENARIOS)})
+    data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit, **of_target(k)}) for k, (unit, v) in columns.items()}
+    labels = {"labels": ", ".join(SCENARIOS), **of_target("scenario")}
+    data["scenario"] = xr.Variable(("draw",), future.scenario, labels)
     return xr.Dataset(data, coords={"horizon": ("horizon", list(HORIZONS), {"units": "months after the origin"})})
 
 

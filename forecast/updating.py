@@ -100,7 +100,7 @@ def update(
         reasons.append("pooling below 1 needs the fit at the brief's date")
     if not reasons:
         old = stored(gather(spec, forecast.record, was), settings, forecast.tree, forecast.tables["posterior_summary"])
-        posterior, certificate = reweight(old, evidence, before, known=_stored_log_likelihood(forecast.tree))
+        posterior, certificate = reweight(old, evidence, before)
         told |= asdict(certificate)
         reasons = certificate.failures + posterior.failures
     if reasons:
@@ -178,21 +178,19 @@ def reweight(
     efficiency: float = 1.0,
     *,
     matters: Collection[str] | None = None,
-    known: np.ndarray | None = None,
 ) -> tuple[Posterior, Certificate]:
     """Return the posterior given ``evidence`` by reweighting the draws of ``old``, and its certificate.
 
     ``efficiency``: that of the draws of ``old`` if they were reweighted before. ``matters``: those of which
     ``evidence`` says something new; what it holds of everything else, silence included, is not counted (default: all
-    of it counts). ``known``: the old log-likelihood of each draw, where it is at hand. Both must be of one prior file.
+    of it counts). Both must be of one prior file.
     """
     rng = np.random.default_rng([old.settings.seed, 6, evidence.exposure.origin.toordinal()])
     sampled = {k: old.draws.flat[k] for k in old.raw}
     wide = widened(sampled, old.evidence, evidence, rng)
     exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
     new = Draws(evidence, {**wide, **exact})
-    was = total_log_likelihood(old.draws, matters) if known is None else known
-    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - was)
+    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - total_log_likelihood(old.draws, matters))
     weight = np.exp(log_weight)
     kept = float(efficiency / (len(weight) * (weight**2).sum()))
     certificate = Certificate(k_hat, kept * len(weight), kept, _scenario_error(new, weight, kept))
@@ -219,13 +217,6 @@ def total_log_likelihood(draws: Draws, matters: Collection[str] | None = None) -
     if matters is not None:
         return by_matter[:, [name in matters for name in evidence.exposure.matters]].sum(axis=1)
     return by_matter.sum(axis=1) + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
-
-
-def _stored_log_likelihood(tree: xr.DataTree) -> np.ndarray:
-    """Return ``log p(all data | theta)`` of each draw, as the forecast was saved with it."""
-    group = tree["log_likelihood"].to_dataset()
-    matters, others = group["matters"], [v for k, v in group.data_vars.items() if k != "matters"]
-    return (matters.sum("matter") + sum(others)).values.ravel()
 
 
 def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -264,7 +255,7 @@ def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, 
 
 
 def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: pd.DataFrame) -> Posterior:
-    """Return the posterior that a saved forecast holds; ``evidence`` is gathered from its record at its origin."""
+    """Return the posterior that a forecast holds; ``evidence`` is gathered from its record at its origin."""
     group = tree["posterior"].to_dataset()
     exact = draw_conjugate(evidence.specification, evidence.observations, 1, np.random.default_rng(0))
     return Posterior(

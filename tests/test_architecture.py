@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
     {"scratch"},
-    {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
+    {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores", "descriptions"},
     {"yaml_nodes", "yaml_text", "record_tables", "sheets"},
     {"yaml_files"},
     {"quantities", "record_checks"},

@@ -23,6 +23,7 @@ from pyarrow import parquet
 from forecast import exports
 from forecast.exports import FOLDERS, FORMATS, default_path, export, read_export
 from forecast.exports import sheets as export_sheets
+from forecast.exports.names import proceedings
 from forecast.exports.printed import latex_text, markdown_text, plain
 from forecast.exports.sheets import guard, read_csv, unguard
 from forecast.exports.tables import TYPES, metadata, restore, tidy, typed
@@ -241,25 +242,29 @@ def test_netcdf_is_labelled_arrays(few, tmp_path):
 
 COMMANDS = re.findall(
     "[A-Za-z]+",
-    """documentclass usepackage setlength LTleft LTcapwidth linewidth begin end footnotesize section caption toprule
-    midrule endfirsthead endhead bottomrule endfoot raggedright arraybackslash ensuremath pm texteuro textbackslash
+    """setlength LTcapwidth linewidth begin end begingroup endgroup centering footnotesize caption toprule midrule
+    endfirsthead endhead bottomrule endfoot raggedright arraybackslash ensuremath pm texteuro textbackslash
     textasciitilde textasciicircum textless textgreater textbar textquotedbl textendash textemdash""",
 )
 
 
 def bare(tex):
     """LaTeX without what it escapes."""
-    tex = tex.replace(r">{\raggedright\arraybackslash}", "")
+    tex = tex.replace(r">{\raggedright\arraybackslash}", "").replace("[htbp]", "")
     return re.sub(r"\\[&%$#_{}]|\\text[a-z]+\{\}|\{[\[\]*`]\}", "·", tex)
 
 
 def test_latex_is_escaped_and_its_rows_are_even(hostile, tmp_path):
     text = export(hostile, "latex", tmp_path / "out.tex").read_text("utf-8")
+    lines = text.splitlines()
+    head = [line for line in lines if line.startswith("%")]
+    assert lines[: len(head)] == head
+    text = "\n".join(lines[len(head) :])
     assert set(re.findall(r"\\([A-Za-z]+)", text)) <= set(COMMANDS)
-    body = bare(text[text.index(r"\begin{document}") :])
+    body = bare(text)
     assert not re.search(r"[%$#_~^<>|\"`]|[^\x00-\u017f]", body)
     assert body.count("{") == body.count("}")
-    tables = re.findall(r"\\begin\{longtable\}(.*?)\\end\{longtable\}", body, re.DOTALL)
+    tables = [found[1] for found in re.findall(r"\\begin\{(longtable|tabular)\}(.*?)\\end\{\1\}", body, re.DOTALL)]
     assert len(tables) == 8
     for table in tables:
         head, *rows = [line for line in table.split("\n") if " & " in line]
@@ -304,8 +309,60 @@ def test_print_says_units_interval_and_fingerprints(few, tmp_path, format):
     text = export(few, format, tmp_path / "out").read_text("utf-8")
     for words in ("million EUR", "equal-tailed 90", "mean", few.manifest["record_fingerprint"], "draws and parameters"):
         assert words in text
-    for word in ("0.400", "ec-dsa-x-2023", "2026-02-03", "total"):
+    for word in ("0.400", "2026-02-03", "total cost", "European Commission", few.specification.title):
         assert word in text
+
+
+@pytest.mark.parametrize("format", ["latex", "markdown"])
+def test_print_calls_things_by_name(few, tmp_path, format):
+    text = export(few, format, tmp_path / "out").read_text("utf-8")
+    plainly = {"latex": latex_text, "markdown": markdown_text}[format]
+    labels = [scenario.label for _, scenario in few.specification.scenarios.items()]
+    cases = few.record.proceedings.set_index("case_id")
+    for name in few.tables["next_fines"]["case_id"]:
+        assert plainly(name) not in text
+        assert plainly(", ".join(cases.loc[name, ["provider", "authority", "instrument"]])) in text
+    assert all(plainly(label) in text for label in labels)
+    tables = text[: text.index(plainly("Origin, fingerprints and versions"))]
+    for code in ("event:", "resolved_scenario", "months_to", "resolved_60m", "case_id", "within_months", "net_mcse"):
+        assert plainly(code) not in tables
+    for label in labels:  # the labels themselves may hold such words
+        tables = tables.replace(plainly(label), "")
+    assert not re.search(r"\b(limited|significant|crackdown)\b", tables)
+
+
+def test_names_of_proceedings_differ(packaged):
+    cases = packaged.record.proceedings
+    names = proceedings(cases)
+    assert len(set(names.values())) == len(names) == len(cases)
+    assert names["ec-dma-alphabet-play-2024"] == (
+        "Alphabet, European Commission, DMA, opened 2024-03-25, Anti-steering on Google Play"
+    )
+    assert names["ec-dsa-x-2023"] == "X Internet Unlimited, European Commission, DSA, opened 2023-12-18"
+    assert names["fr-crim-uber-2014"] == "Uber, Paris public prosecutor, criminal"
+    twice = cases.iloc[[0, 0]].assign(case_id=["a", "b"])
+    assert [name[-3:] for name in proceedings(twice).values()] == [", a", ", b"]
+
+
+def test_scenarios_of_one_label_stay_apart(few, tmp_path):
+    cases = few.specification.scenarios
+    same = cases.model_copy(update={"crackdown": cases.crackdown.model_copy(update={"label": cases.limited.label})})
+    alike = replace(few, specification=few.specification.model_copy(update={"scenarios": same}))
+    text = export(alike, "markdown", tmp_path / "out").read_text("utf-8")
+    assert f"| {cases.limited.label} (limited) | 0.400" in text
+    assert f"| {cases.limited.label} (crackdown) | 0.150" in text
+
+
+def test_latex_is_a_part_of_a_document(few, tmp_path):
+    text = export(few, "latex", tmp_path / "out.tex").read_text("utf-8")
+    for word in ("documentclass", "usepackage", "{document}", "newcommand", r"\def", r"\section"):
+        assert word not in text
+    opened, closed = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
+    assert sorted(opened) == sorted(closed)
+    assert set(opened) == {"table", "tabular", "longtable"}
+    (line,) = [line for line in text.splitlines() if line.startswith("% Packages: ")]
+    assert {"booktabs", "longtable", "array"} <= set(re.findall(r"\w+", line))
+    assert text.count(r"\caption") == len(re.findall(r"\\begin\{(?:tabular|longtable)\}", text)) == 8
 
 
 @pytest.mark.parametrize("format", FORMATS)

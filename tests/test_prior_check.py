@@ -12,6 +12,7 @@ import forecast
 from forecast.cli.checking import checked, record_among
 from forecast.files import InputError
 from forecast.prior_check import resolution_check
+from forecast.replication import by_class_and_family
 from forecast.resolution import CLEAR
 from forecast.specification import packaged_priors
 from forecast.vocabulary import SCENARIOS
@@ -67,8 +68,8 @@ def test_another_reading_gives_another_forecast(prior):
 
 
 def test_the_record_is_no_surprise_to_the_prior_family_by_family(prior):
-    replicated, seen = prior.tree["prior_predictive"], prior.tree["observed_data"]
-    counts, found = replicated["events"].sum("authority_class"), seen["events"].sum("authority_class")
+    groups = (prior.tree[k].to_dataset() for k in ("prior_predictive", "observed_data"))
+    counts, found = (by_class_and_family(data).sum("authority_class") for data in groups)
     low, high = (counts.quantile(q, ("chain", "draw")) for q in (0.05, 0.95))
     assert ((low <= found) & (found <= high)).sum() >= 9
 

@@ -1,5 +1,7 @@
 """Replicates of the record against moments worked out by hand, and what the record itself holds."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from worlds import load_record, load_specification
 from forecast.courses import course
 from forecast.inference import Draws, gather, prior_draws
 from forecast.likelihood import base_hazards, row_effects
-from forecast.replication import REPLICATES, observed, replicate
+from forecast.replication import REPLICATES, by_class_and_family, observed, replicate
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
 
 
@@ -41,7 +43,7 @@ def test_mean_and_variance_of_counts_are_those_of_the_mixture(one_draw, replicat
             own = at_risk[(x.row_matter == matter) & (x.row_class == c)].sum(axis=0)
             mean[c] += own * first
             variance[c] += own * first + own**2 * (second * (1 + 1 / shape) - first**2)
-    drawn = replicates["events"].values
+    drawn = by_class_and_family(replicates).values
     error = np.sqrt(variance / len(drawn))
     busy = mean > 0.2
     assert busy.sum() > 25
@@ -60,7 +62,7 @@ def test_shares_follow_the_size_model(one_draw, replicates):
 def test_observed_counts_are_the_records_own():
     spec, record = load_specification(), load_record()
     evidence = gather(spec, record, spec.as_of)
-    counts = observed(prior_draws(evidence, 2, 1))["events"]
+    data = observed(prior_draws(evidence, 2, 1))
     known = record.as_of(spec.as_of).in_force()
     classes = known.proceedings.set_index("case_id")["authority_class"]
     expected = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=int)
@@ -68,7 +70,10 @@ def test_observed_counts_are_the_records_own():
         for _, _, family, _ in course(known, case, spec.as_of).events:
             expected[AUTHORITY_CLASSES.index(name), family] += 1
     assert expected.sum() > 60
-    assert np.array_equal(counts, expected)
+    assert np.array_equal(by_class_and_family(data), expected)
+    cells = data["events"].set_index(cell=["authority_class", "family"])
+    for (i, c), (j, f) in product(enumerate(AUTHORITY_CLASSES), enumerate(FAMILIES)):
+        assert cells.sel(authority_class=c, family=f).item() == expected[i, j]
 
 
 def test_draws_are_thinned_evenly_and_seeds_repeat(one_draw):

@@ -1,7 +1,8 @@
 """A forecast in the formats of other programs: ``export`` writes them, ``read_export`` reads them back.
 
 CSV, Parquet, JSON, Excel and netCDF hold every number of the forecast's tables and of its joint draws, exactly; LaTeX
-and Markdown are for print, rounded, without draws and parameters. The prior's own draws stay in the forecast's folder.
+(tables for a document to read by ``\\input``) and Markdown are for print, rounded, without draws and parameters, with
+names instead of identifiers. The prior's own draws stay in the forecast's folder.
 Every file says what it is of: origin, units, kind and level of intervals, fingerprints. The same forecast gives the
 same bytes. Text comes from records that anybody may have written: none of it can become a formula, a link or markup.
 """

@@ -1,6 +1,7 @@
 """A forecast for print, as LaTeX or Markdown: rounded, with captions that give units and intervals.
 
 Not printed are the draws and the parameters; the other formats hold them. Text is escaped: nothing in it is markup.
+LaTeX is no document of its own but tables for one, to be read by ``\\input``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.exports.tables import KINDS, TYPES, metadata
+from forecast.descriptions import view_name
+from forecast.exports.names import named, scenarios, target
+from forecast.exports.tables import KINDS, metadata
 
 if TYPE_CHECKING:
     from forecast.forecasting import Forecast
@@ -41,44 +44,72 @@ MARKDOWN = {
 }
 """How Markdown, with tables or without, prints what it would take for markup or a link."""
 MARKED = re.compile("www\\.|://|[" + re.escape("".join(k for k in MARKDOWN if len(k) == 1)) + "]", re.IGNORECASE)
-PREAMBLE = r"""\documentclass[a4paper,landscape]{article}
-\usepackage[T1]{fontenc}
-\usepackage[utf8]{inputenc}
-\usepackage{textcomp}
-\usepackage[margin=15mm]{geometry}
-\usepackage{array,booktabs,longtable}
-\setlength{\LTleft}{0pt}
-\setlength{\LTcapwidth}{\linewidth}
-\begin{document}
-\footnotesize
-"""
+PACKAGES = "array, booktabs, longtable, textcomp, fontenc (T1), inputenc (utf8)"
+FITS = 40
+"""Tables with more rows than this go over several pages in LaTeX."""
 
 
 def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
-    """Return what is printed, by caption: every cell as text, rounded; not the draws and not the parameters."""
+    """Return what is printed, by caption: every cell as text, rounded; not the draws and not the parameters.
+
+    Proceedings are called by provider, authority and instrument, scenarios by the analyst's labels.
+    """
     tables, (kind, level) = forecast.tables, forecast.manifest["interval"].split()
     interval = f"{KINDS[kind]} {float(level):.0%} interval"
+    labels, last = scenarios(forecast.specification), tables["summary"]["horizon_months"].max()
     events = tables["event_probabilities"]
     own = events["matter_id"] == forecast.manifest["matter"]
+    views = tables["scenarios"].assign(
+        scenario=tables["scenarios"]["scenario"].map(labels), view=tables["scenarios"]["view"].map(view_name)
+    )
     found = {
-        "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(tables["scenarios"], ["view"], "scenario"),
-        "Scenario at the origin (rows) and as resolved at 60 months: probabilities": tables["resolution"].pipe(
-            _rounded
+        "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(views, ["scenario"], "view"),
+        f"Scenario at the origin, and as resolved at {last} months: probabilities of the second given the first": (
+            _resolution(tables["resolution"], labels)
         ),
         f"Targets by months after the origin: mean ({interval}); of probabilities ± Monte Carlo error": _targets(
-            tables["summary"]
+            tables["summary"], labels
         ),
-        "Statements: probabilities as stated, net and gross of closures and stages": tables["statements"].pipe(
-            _rounded
+        "Statements: probabilities as stated, net and gross of closures and stages (± Monte Carlo error)": _statements(
+            tables["statements"], labels
         ),
-        "Events in proceedings of the matter: probabilities (± Monte Carlo error) within so many months": _crossed(
-            events[own], ["case_id", "family"], "window_months"
+        "Events in proceedings of the matter: probabilities (± Monte Carlo error) within so many months": _events(
+            forecast, events[own]
         ),
         f"Likeliest {LIKELIEST} events in other proceedings: probabilities (± Monte Carlo error) within so many "
-        "months": _crossed(_likeliest(events[~own]), ["case_id", "family"], "window_months"),
-        f"Next fine of each proceeding, given one: median ({interval}), million EUR": _fines(tables["next_fines"]),
+        "months": _events(forecast, _likeliest(events[~own])),
+        f"Next fine of each proceeding, given one: median ({interval}), million EUR": _fines(forecast),
     }
     return {caption: page for caption, page in found.items() if len(page)}
+
+
+def _events(forecast: Forecast, events: pd.DataFrame) -> pd.DataFrame:
+    page = _crossed(events, ["case_id", "family"], "window_months")
+    if not len(page):
+        return page
+    months = {name: f"{name} months" for name in page.columns[2:]}
+    return page.assign(case_id=named(forecast, page["case_id"])).rename(
+        columns={"case_id": "proceeding", "family": "event", **months}
+    )
+
+
+def _resolution(table: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    long = table.melt("latent", list(labels), "resolved", "probability")
+    order = long["latent"].map(list(labels).index)
+    long = long.assign(latent=long["latent"].map(labels), resolved=long["resolved"].map(labels))
+    page = long.iloc[order.argsort(kind="stable")]
+    page = page.assign(probability=[f"{v:.3f}" for v in page["probability"]])
+    return page.rename(columns={"latent": "at the origin", "resolved": "resolved as"})
+
+
+def _statements(table: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    if not len(table):
+        return table
+    found = {"event": table["family"], "scenario": table["scenario"].map(labels)}
+    found |= {"by month": [f"{v:g}" for v in table["within_months"]], "stated": [f"{v:.3f}" for v in table["stated"]]}
+    for name in ("net", "gross"):
+        found[name] = [f"{p:.3f} ± {e:.3f}" for p, e in zip(table[name], table[f"{name}_mcse"], strict=True)]
+    return pd.DataFrame(found)
 
 
 def _crossed(table: pd.DataFrame, rows: list[str], columns: str) -> pd.DataFrame:
@@ -95,16 +126,7 @@ def _likeliest(events: pd.DataFrame) -> pd.DataFrame:
     return last.nlargest(LIKELIEST, "probability")[keys].merge(events, on=keys, how="left")
 
 
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    def text(column: pd.Series) -> list[str]:
-        if column.name in TYPES or column.dtype.kind not in "if":
-            return [f"{v:g}" if column.name in TYPES else str(v) for v in column]
-        return [f"{v:.3f}" for v in column]
-
-    return pd.DataFrame({name: text(table[name]) for name in table})
-
-
-def _targets(summary: pd.DataFrame) -> pd.DataFrame:
+def _targets(summary: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
     rows = summary.loc[summary["scenario"] == "all"]
     cells = rows.assign(
         unit=rows["unit"].str.replace("EUR", "million EUR"),
@@ -113,13 +135,17 @@ def _targets(summary: pd.DataFrame) -> pd.DataFrame:
     )
     names = list(cells["months"].unique())
     wide = cells.pivot_table(index=["target", "unit"], columns="months", values="cell", aggfunc="first", sort=False)
-    return wide[names].reset_index()
+    page = wide[names].reset_index()
+    return page.assign(target=[target(name, labels) for name in page["target"]])
 
 
-def _fines(fines: pd.DataFrame) -> pd.DataFrame:
+def _fines(forecast: Forecast) -> pd.DataFrame:
+    fines = forecast.tables["next_fines"]
     quantiles = zip(fines["q50"], fines["q05"], fines["q95"], strict=True)
     cells = [_cell("EUR", middle, low, high) for middle, low, high in quantiles]
-    return pd.DataFrame({"case_id": fines["case_id"], "next fine": cells, "reason": fines["reason"]})
+    return pd.DataFrame(
+        {"proceeding": named(forecast, fines["case_id"]), "next fine": cells, "reason": fines["reason"]}
+    )
 
 
 def _cell(unit: str, middle: float, low: float, high: float, error: float = 0.0) -> str:
@@ -154,24 +180,41 @@ def markdown_text(text: str) -> str:
 
 
 def latex(forecast: Forecast) -> str:
-    """Return a LaTeX document with a table on each page of the forecast, for any engine."""
+    """Return tables for a document of one's own to read by ``\\input``, one for each page of the forecast.
+
+    A comment at the top names the packages that they need. Long tables are ``longtable``, all others ``table``.
+    """
     about = metadata(forecast.manifest)
-    parts = [PREAMBLE, f"\\section*{{{latex_text(_title(about))}}}\n{latex_text(NOT_PRINTED)}\n"]
-    parts += [_longtable(caption, page) for caption, page in (*pages(forecast).items(), _about(about))]
-    return "\n".join([*parts, "\\end{document}\n"])
+    head = (
+        f"% {latex_text(_title(forecast))}\n"
+        "% Tables to be read by \\input; each has a caption.\n"
+        f"% Packages: {PACKAGES}\n"
+        "% Made for small type on a wide page (landscape, 250 mm of text).\n"
+        f"% {NOT_PRINTED}\n"
+    )
+    tables = (*pages(forecast).items(), _about(about))
+    return "\n".join([head, *(_table(caption, page) for caption, page in tables)])
 
 
-def _longtable(caption: str, page: pd.DataFrame) -> str:
+def _table(caption: str, page: pd.DataFrame) -> str:
     columns = "".join(_alignment(page[name]) for name in page)
     head, *rows = (" & ".join(map(latex_text, row)) + r" \\" for row in (page.columns, *_rows(page)))
-    lines = [
-        f"\\begin{{longtable}}{{{columns}}}",
-        f"\\caption{{{latex_text(caption)}}}" + r" \\",
-        *(r"\toprule", head, r"\midrule", r"\endfirsthead"),
-        *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
-        *rows,
-        "\\end{longtable}\n",
-    ]
+    title = f"\\caption{{{latex_text(caption)}}}"
+    if len(page) <= FITS:
+        lines = [
+            *(r"\begin{table}[htbp]", r"\centering", r"\footnotesize", title, f"\\begin{{tabular}}{{{columns}}}"),
+            *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
+            *(r"\end{tabular}", "\\end{table}\n"),
+        ]
+    else:
+        lines = [
+            *(r"\begingroup", r"\footnotesize", r"\setlength{\LTcapwidth}{\linewidth}"),
+            *(f"\\begin{{longtable}}{{{columns}}}", title + r" \\"),
+            *(r"\toprule", head, r"\midrule", r"\endfirsthead"),
+            *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
+            *rows,
+            *(r"\end{longtable}", "\\endgroup\n"),
+        ]
     return "\n".join(lines)
 
 
@@ -181,14 +224,14 @@ def _rows(page: pd.DataFrame) -> Iterable[tuple[str, ...]]:
 
 def _alignment(cells: pd.Series) -> str:
     if cells.str.len().max() > WIDE:
-        return r">{\raggedright\arraybackslash}p{0.4\linewidth}"
+        return r">{\raggedright\arraybackslash}p{0.3\linewidth}"
     return "r" if cells.str.match(r"[\d-]").all() else "l"
 
 
 def markdown(forecast: Forecast) -> str:
     """Return a Markdown document with the tables of the forecast."""
     about = metadata(forecast.manifest)
-    parts = [f"# {markdown_text(_title(about))}\n\n{markdown_text(NOT_PRINTED)}\n"]
+    parts = [f"# {markdown_text(_title(forecast))}\n\n{markdown_text(NOT_PRINTED)}\n"]
     for caption, page in (*pages(forecast).items(), _about(about)):
         rule = ["---:" if _alignment(page[name]) == "r" else ":---" for name in page]
         head, *rows = (" | ".join(map(markdown_text, row)) for row in (page.columns, *_rows(page)))
@@ -197,8 +240,9 @@ def markdown(forecast: Forecast) -> str:
     return "\n".join(parts)
 
 
-def _title(about: dict[str, str]) -> str:
-    return f"Forecast of {about['matter']} at {about['origin']}, {about['view']} view"
+def _title(forecast: Forecast) -> str:
+    about = forecast.manifest
+    return f"{forecast.specification.title}: forecast at {about['origin']}, {about['view']} view"
 
 
 def _about(about: dict[str, str]) -> tuple[str, pd.DataFrame]:

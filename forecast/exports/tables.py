@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from forecast.descriptions import of_target
 from forecast.files import InputError, Problem
 from forecast.vocabulary import SCENARIOS
 
@@ -158,8 +159,11 @@ def joint_draws(about: dict[str, str], tables: dict[str, pd.DataFrame]) -> xr.Da
     cube[places] = long["value"]
     scenario[long["draw"]] = pd.Index(SCENARIOS).get_indexer(long["scenario"])
     pairs = zip(targets["target"], cube, targets["unit"], strict=True)
-    data = {name: xr.Variable(("draw", "horizon"), values, {"units": unit}) for name, values, unit in pairs}
-    data["scenario"] = xr.Variable(("draw",), scenario, {"labels": ", ".join(SCENARIOS)})
+    data = {
+        name: xr.Variable(("draw", "horizon"), values, {"units": unit, **of_target(name)})
+        for name, values, unit in pairs
+    }
+    data["scenario"] = xr.Variable(("draw",), scenario, {"labels": ", ".join(SCENARIOS), **of_target("scenario")})
     attrs = {**{k: about[k] for k in ("origin", "matter", "view")}, "seed": int(about["seed"])}
     months = {"horizon": ("horizon", horizons, {"units": "months after the origin"})}
     return xr.Dataset(data, months, attrs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from scipy.special import expit
 
 from forecast.forecasting import Forecast
+from forecast.inference import gather
 from forecast.plots.look import (
     INK,
     POSTERIOR,
@@ -28,6 +30,9 @@ from forecast.plots.look import (
     styled,
 )
 from forecast.quantities import LOADED_FAMILIES
+from forecast.replication import by_class_and_family
+from forecast.trees import prior_parameters
+from forecast.updating import settings_of
 from forecast.vocabulary import LOADING_SIGNS, SCENARIOS
 
 if TYPE_CHECKING:
@@ -59,7 +64,9 @@ class Page(Picture):
 def parameters(forecast: Forecast) -> PlotCollection:
     """Draw the key parameters before and after the data, with the contraction of each: an ArviZ forest."""
     require_fit(forecast, "parameters")
-    models = {group: _quantities(forecast.tree[group].to_dataset()) for group in ("prior", "posterior")}
+    evidence = gather(forecast.specification, forecast.record, date.fromisoformat(forecast.manifest["origin"]))
+    before, after = prior_parameters(evidence, settings_of(forecast)), forecast.tree["posterior"].to_dataset()
+    models = {"prior": _quantities(before), "posterior": _quantities(after)}
     prior, posterior = (x.map(_on_axis).var(("chain", "draw")) for x in models.values())
     pc = _forest(models, 9.3)
     _beside(pc, (1 - posterior / prior).map(lambda x: x.copy(data=np.vectorize(_signed)(x))), "contraction")
@@ -154,9 +161,10 @@ def predictive(forecast: Forecast) -> PlotCollection:
 
 def _margins(data: xr.Dataset) -> xr.Dataset:
     """Return counts by family and by class of authority, and, if there are any, decimal logarithms of fines."""
-    by_class = data["events"].sum("family").rename(authority_class="authority")
+    events = by_class_and_family(data)
+    by_class = events.sum("family").rename(authority_class="authority")
     names = [re.sub("d[ms]a$", lambda m: m[0].upper(), name).replace("_", " ") for name in by_class["authority"].values]
-    counts = {"families": data["events"].sum("authority_class"), "authorities": by_class.assign_coords(authority=names)}
+    counts = {"families": events.sum("authority_class"), "authorities": by_class.assign_coords(authority=names)}
     return xr.Dataset({**counts, "fines": np.log10(data["fine_share"])} if "fine_share" in data else counts)
 
 

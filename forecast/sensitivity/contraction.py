@@ -17,7 +17,7 @@ from forecast.inference import labels_of
 from forecast.parameters import parameters
 from forecast.sensitivity.parts import group_of
 from forecast.sensitivity.worlds import Worlds
-from forecast.trees import EXACT_DIMS
+from forecast.trees import EXACT_DIMS, prior_parameters
 
 EXACT_GROUP = "appeals and closings"
 
@@ -49,7 +49,8 @@ def contraction(worlds: Worlds, psense: pd.DataFrame) -> pd.DataFrame:
 
 def _exact(worlds: Worlds) -> pd.DataFrame:
     """The conjugate parts: moments of their draws."""
-    prior, posterior = (worlds.forecast.tree[group].to_dataset() for group in ("prior", "posterior"))
+    prior = prior_parameters(worlds.posterior.evidence, worlds.posterior.settings)
+    posterior = worlds.forecast.tree["posterior"].to_dataset()
     rows = []
     for name, dims in EXACT_DIMS.items():
         labels = labels_of(name, dims, {d: tuple(map(str, posterior[d].values)) for d in dims})
