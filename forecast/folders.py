@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from forecast.files import InputError, Problem, fingerprint, whole_folder
+from forecast.version import package_version
 
 FORMAT = 2
 """Version of the folder's layout; a folder of another version is refused."""
@@ -114,7 +115,7 @@ def save_result(
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
                 table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
-            write_json(scratch / ABOUT, {"kind": kind, **about})
+            write_json(scratch / ABOUT, {"kind": kind, "version": package_version(), **about})
             more(scratch)
     except OSError as error:
         raise InputError(Problem(str(folder), f"cannot be written: {error.strerror}")) from error

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
-    {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
+    {"vocabulary", "files", "progress", "parallel", "version", "settings", "elicitation", "monte_carlo", "scores"},
     {"yaml_files", "record_tables", "folders"},
     {"quantities", "record_checks"},
     {"sections", "readings", "record"},

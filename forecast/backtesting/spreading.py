@@ -7,7 +7,6 @@ is worked on, and every model is compiled of the last origin.
 from __future__ import annotations
 
 import importlib.metadata
-import warnings
 from collections.abc import Generator, Sequence
 from functools import lru_cache
 from threading import Lock
@@ -17,14 +16,15 @@ from forecast.backtesting.asking import Question
 from forecast.backtesting.saying import Said, evidence_at, say
 from forecast.files import InputError, Problem
 from forecast.inference import Compiled, Evidence, Settings
+from forecast.parallel import each
 from forecast.specification import Specification
 from forecast.trees import PACKAGES
+from forecast.version import PACKAGE
 
 AT_ONCE = 2
 """Origins worked on at a time in this process: while one is simulated on one core, the other one is sampled."""
 PATIENCE = 20
 """Seconds to wait for a scheduler, and for its first worker."""
-PACKAGE = "enforcement-forecast"
 _COMPILING = Lock()
 
 
@@ -46,18 +46,12 @@ def here(
     evidence: Sequence[Evidence], asked: Sequence[Question], settings: Settings, compiled: Compiled
 ) -> Generator[Said]:
     """Yield what is said at each origin, in order, from threads that share one compiled model."""
-    from joblib import Parallel, delayed  # type: ignore[import-untyped] # noqa: PLC0415
 
-    wider = asked[-1].known
-    work = [delayed(say)(compiled, known, q, wider, settings) for known, q in zip(evidence, asked, strict=True)]
-    stream = Parallel(n_jobs=AT_ONCE, backend="threading", return_as="generator", pre_dispatch="all")(work)
-    try:
-        for one in stream:  # noqa: UP028  ("yield from" would close the stream itself)
-            yield one
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib deplores the work that was done in vain
-            stream.close()
+    def work(one: tuple[Evidence, Question]) -> Said:
+        return say(compiled, *one, asked[-1].known, settings)
+
+    with each(work, zip(evidence, asked, strict=True), AT_ONCE) as said:
+        yield from said
 
 
 def on_cluster(

@@ -24,6 +24,7 @@ from typing import Any
 from forecast.files import InputError, Problem, fingerprint
 from forecast.folders import MANIFEST
 from forecast.ledger.durable import put, put_new
+from forecast.version import package_version
 
 FORMAT = 1
 """Version of the layout; a ledger of another version is refused."""
@@ -153,7 +154,8 @@ def append(folder: Path, build: Callable[[Ledger, datetime], Draft | None], cloc
 
 def _entry(ledger: Ledger, draft: Draft, now: datetime) -> Entry:
     sums = {name: fingerprint(content) for name, content in sorted(draft.files.items())}
-    bare = Entry(len(ledger.entries) + 1, draft.kind, f"{now:{TIME}}", ledger.head, sums, draft.body, "")
+    body = {**draft.body, "version": package_version()}
+    bare = Entry(len(ledger.entries) + 1, draft.kind, f"{now:{TIME}}", ledger.head, sums, body, "")
     return replace(bare, sha256=fingerprint(_canonical(bare)))
 
 
