@@ -16,6 +16,9 @@ from pathlib import Path
 ATTEMPTS = 100
 """How often a folder is put in its place while other processes put theirs there."""
 
+PROBE = 2**16
+"""Bytes that are written to see whether a disk is full."""
+
 
 @dataclass(frozen=True, order=True)
 class Problem:
@@ -47,37 +50,87 @@ def fingerprint(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+class WriteError(InputError):
+    """A place that cannot be written to; ``reason`` as the system gives it."""
+
+    def __init__(self, path: Path, reason: str):
+        self.reason = reason
+        super().__init__(Problem(str(path), f"cannot be written: {reason}; nothing there was changed"))
+
+
+def reason_of(error: OSError) -> str:
+    """Return why the system refused, in its words."""
+    return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors, and those of what is written inside, into a ``WriteError`` that names ``path``."""
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(path, error.reason) from error
+    except OSError as error:
+        raise WriteError(path, _shortage(path.parent) or reason_of(error)) from error
+    except RuntimeError as error:
+        if not str(error).startswith("NetCDF"):
+            raise
+        raise WriteError(path, _shortage(path.parent) or str(error)) from error
+
+
+def _shortage(folder: Path) -> str:
+    """Return the system's words if nothing more can be written into a folder, else nothing.
+
+    HDF5 does not say why it failed: on a full disk it speaks of an ``HDF error``, or of missing permission.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE))
+    except OSError as error:
+        return reason_of(error)
+    return ""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a scratch file that takes the place of ``path`` when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    scratch = Path(temporary)
-    scratch.chmod(0o644)
+    """Yield a scratch file that takes the place of ``path`` when the block ends without an error.
+
+    Raises ``WriteError`` where it cannot be written, a full disk included.
+    """
+    scratch = None
     try:
-        yield scratch
-        scratch.replace(path)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+            os.close(handle)
+            scratch = Path(temporary)
+            scratch.chmod(0o644)
+            yield scratch
+            scratch.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        if scratch is not None:
+            scratch.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a scratch folder that takes the place of ``path`` when the block ends without an error.
 
-    An error, or an interruption, leaves whatever stood at ``path`` as it was and removes the scratch folder.
+    An error, or an interruption, leaves whatever stood at ``path`` as it was and removes the scratch folder. Raises
+    ``WriteError`` where it cannot be written, a full disk included.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    scratch.chmod(0o755)
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    scratch = old = None
     try:
-        yield scratch
-        _take_place(scratch, path, old)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            scratch.chmod(0o755)
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            yield scratch
+            _take_place(scratch, path, old)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        for place in filter(None, (scratch, old)):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _take_place(scratch: Path, path: Path, old: Path) -> None:
