@@ -170,6 +170,7 @@ class Posterior:
 class Compiled:
     """A model compiled once; ``sample`` takes any evidence of the same prior file and coordinates."""
 
+    @working("Compiling the model", usual="20 to 60 s the first time")
     def __init__(self, evidence: Evidence):
         import nutpie  # noqa: PLC0415
         import pytensor  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
@@ -178,8 +179,7 @@ class Compiled:
 
         self._coords = evidence.coords
         model = build_model(evidence.specification, evidence.exposure, evidence.observations)
-        exact = pytensor.config.change_flags(numba__fastmath=False)  # rounding must not depend on what was cached
-        with exact, working("Compiling the model", usual="20 to 60 s the first time"):
+        with pytensor.config.change_flags(numba__fastmath=False):  # rounding must not depend on what was cached
             self._model = nutpie.compile_pymc_model(model)
 
     def sample(self, evidence: Evidence, settings: Settings) -> Posterior:

@@ -58,6 +58,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
+def expected(what: str, seconds: float, quicker: str) -> str:
+    """Say how long some work will take, and how to have it quicker where that is long."""
+    return f"{what}: about {duration(seconds)} to go.{f' {quicker}' if seconds >= LONG else ''}"
+
+
 class Task:
     """Some work that is going on: ``done`` of ``total`` units, or of unknown size where ``total`` is 0.
 
@@ -102,11 +107,12 @@ class Monitor:
         self._last = self._clock()
 
     def tick(self) -> None:
-        """Log a line if one is due: the outermost work, and the innermost beside it."""
+        """Log a line if one is due: the outermost work whose size is known, and the innermost beside it."""
         now = self._clock()
         with self._lock:
             due = self._tasks and now - self._last >= self._every
-            told = dict.fromkeys([self._tasks[0], self._tasks[-1]]) if due else {}
+            sized = [task for task in self._tasks if task.total][:1]
+            told = dict.fromkeys([*sized, self._tasks[-1]]) if due else {}
         if told:
             self._say("; ".join(task.line(now) for task in told))
 
@@ -116,7 +122,8 @@ class Monitor:
     ) -> Iterator[Callable[..., None]]:
         """Have lines logged while the block is open; yields a function that is told how much is done.
 
-        It takes the number of units done so far, or ``None`` for one more. Parameters as in ``Task``.
+        It takes the number of units done so far, or ``None`` for one more. Parameters as in ``Task``. It decorates
+        functions as well.
         """
         task = Task(what, total, unit, usual, quicker, pilot, self._clock())
         try:
@@ -129,9 +136,8 @@ class Monitor:
         with self._lock:
             task.done = min(task.done + 1 if done is None else done, task.total)
             left = task.left(self._clock())
-            told = task.quicker and task.done == task.pilot and left is not None and left >= LONG
-        if told and left is not None:
-            self._say(f"{task.what}: about {duration(left)} left. {task.quicker}")
+        if task.quicker and task.done == task.pilot and left is not None and left >= LONG:
+            self._say(expected(task.what, left, task.quicker))
 
     def _begin(self, task: Task) -> None:
         with self._lock:

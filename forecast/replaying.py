@@ -116,10 +116,8 @@ def replay(
     settings, said = settings or Settings(), []
     say = partial(_say, compiled, wider, settings)
     report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
-    with (
-        each(say, known, AT_ONCE) as told,
-        working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE) as reached,
-    ):
+    progress = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
+    with each(say, known, AT_ONCE) as told, progress as reached:
         for number, (one, numbers) in enumerate(zip(known, told, strict=True), 1):
             report(f"Origin {one.day} done, {number} of {len(known)}")
             reached(number)

@@ -17,7 +17,7 @@ from forecast.backtesting.asking import EVERY, START, WINDOWS, Question, answers
 from forecast.backtesting.rows import all_rows
 from forecast.backtesting.saying import PASSES, Said, evidence_at
 from forecast.backtesting.scoring import count_table, pit_table, reliability_table, score_table
-from forecast.backtesting.spreading import AT_ONCE, here, on_cluster
+from forecast.backtesting.spreading import AT_ONCE, here, on_cluster, require_scheduler
 from forecast.inference import Compiled, NotConvergedError, Settings
 from forecast.progress import report, working
 from forecast.record import Record, as_day, load_record
@@ -80,6 +80,8 @@ def backtest(
     """
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     whole = record if isinstance(record, Record) else load_record(record)
+    if scheduler is not None:
+        require_scheduler(scheduler)
     asked = questions(whole, start, end, every, windows)
     settings, final = settings or Settings(), last_day(whole) if end is None else as_day(end)
     evidence = [evidence_at(spec, question, asked[-1].known) for question in asked]

@@ -7,10 +7,12 @@ is worked on, and every model is compiled of the last origin.
 from __future__ import annotations
 
 import importlib.metadata
+import socket
 from collections.abc import Generator, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from forecast.backtesting.asking import Question
 from forecast.backtesting.saying import Said, evidence_at, say
@@ -23,6 +25,10 @@ from forecast.version import PACKAGE
 
 AT_ONCE = 2
 """Origins worked on at a time in this process: while one is simulated on one core, the other one is sampled."""
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+"""Protocols of Dask's schedulers."""
+CONNECTING = 5
+"""Seconds to wait for a connection before Dask is asked."""
 PATIENCE = 20
 """Seconds to wait for a scheduler, and for its first worker."""
 _COMPILING = Lock()
@@ -67,10 +73,11 @@ def on_cluster(
     except ImportError:
         what = "needs Dask, which is not installed: pip install 'enforcement-forecast[cluster]'"
         raise InputError(Problem("--scheduler", what)) from None
+    require_scheduler(scheduler)
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        what = f"no scheduler answers at {scheduler!r} ({error or type(error).__name__})"
+        what = f"no Dask scheduler answers at {scheduler!r} ({error or type(error).__name__})"
         raise InputError(Problem("--scheduler", what)) from error
     with client:
         try:
@@ -84,6 +91,29 @@ def on_cluster(
         futures = [client.submit(remote, Task(key, priors, q, last, settings), pure=False) for q in asked]
         for future in futures:
             yield future.result()
+
+
+def require_scheduler(address: str) -> None:
+    """Raise ``InputError`` unless something listens at a scheduler's address: its form is checked, then the network.
+
+    Dask itself tries for long, and fails in many ways. Addresses inside this process (``inproc://``) are left to it.
+    """
+    if address.startswith("inproc://"):
+        return
+    try:
+        place = urlsplit(address)
+        host, port = place.hostname, place.port
+    except ValueError:  # a port that is no number, or beyond 65535; brackets that do not close
+        host = port = None
+    if not host or not port or place.scheme not in SCHEMES or place.path or place.query:
+        what = f"{address!r} is no address of a scheduler; expected tcp://HOST:PORT, such as tcp://127.0.0.1:8786"
+        raise InputError(Problem("--scheduler", what))
+    try:
+        socket.create_connection((host, port), timeout=CONNECTING).close()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "no such host"
+        what = f"no scheduler answers at {address!r} ({reason}); is it running, and is the address right?"
+        raise InputError(Problem("--scheduler", what)) from error
 
 
 def _require_same(client: Any, scheduler: str) -> None:

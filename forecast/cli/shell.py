@@ -24,9 +24,10 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from forecast.files import InputError, reason_of
-from forecast.progress import LOGGER
+from forecast.progress import LOGGER, working
 from forecast.settings import RANGES, Settings
 from forecast.terminal.look import TO_ASCII, OutputClosedError, console
+from forecast.version import PACKAGE, package_version
 
 app = typer.Typer(
     add_completion=False,
@@ -67,9 +68,22 @@ ONE_FORECAST = ("run", "update", "show", "plot")
 """Commands that make or read one forecast: they end before there is garbage to speak of."""
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        console().print(f"{PACKAGE} {package_version()}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def begin(context: typer.Context) -> None:
-    """Leave garbage collection out where it costs time and finds nothing: imports make objects by the 100,000."""
+def begin(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Probabilistic forecasts of regulatory enforcement against online platforms."""
+    context.with_resource(working(f"forecast {context.invoked_subcommand}"))
+    # Garbage collection is left out where it costs time and finds nothing: imports make objects by the 100,000.
     if context.invoked_subcommand in ONE_FORECAST:
         atexit.register(gc.freeze)  # else Python goes through all of them once more at its end, for most of a second
         gc.disable()

@@ -13,6 +13,7 @@ from forecast.forecasting import load
 from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, utc_now
 from forecast.ledger.questions import Material, material
 from forecast.ledger.tables import parquet
+from forecast.progress import working
 from forecast.settings import is_whole
 
 LEDGER = "ledger"
@@ -21,6 +22,7 @@ MOST_GRACE = 3650
 """Most days that may be left for publication."""
 
 
+@working("Issuing")
 def issue(folder: Path | str, ledger: Path | str = LEDGER, *, grace_days: int = 0, clock: Clock = utc_now) -> Entry:
     """Enter a saved forecast into a ledger, which is begun where there is none, and return its entry.
 
