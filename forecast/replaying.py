@@ -26,7 +26,7 @@ from forecast.forecasting import fit
 from forecast.inference import Compiled, Evidence, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import require_no_leak
 from forecast.outcomes import imagine
-from forecast.parallel import check, each
+from forecast.parallel import each
 from forecast.progress import report, working
 from forecast.record import Record, as_day, load_record
 from forecast.record_tables import EARLIEST, LATEST
@@ -116,8 +116,8 @@ def replay(
     settings, said = settings or Settings(), []
     say = partial(_say, compiled, wider, settings)
     report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
-    progress = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
-    with each(say, known, AT_ONCE) as told, progress as reached:
+    task = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
+    with each(say, known, AT_ONCE) as told, task as reached:
         for number, (one, numbers) in enumerate(zip(known, told, strict=True), 1):
             report(f"Origin {one.day} done, {number} of {len(known)}")
             reached(number)
@@ -189,7 +189,6 @@ def _seen(spec: Specification, whole: Record, day: date, wider: Record) -> _Orig
 def _say(compiled: Compiled, wider: Record, settings: Settings, one: _Origin) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the rows of ``Trajectory.table`` and ``Trajectory.diagnostics`` at one origin."""
     posterior = _sampled(compiled, one, wider, settings)
-    check()
     return _numbers(posterior, one.record), _worst(posterior)
 
 
