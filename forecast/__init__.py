@@ -7,6 +7,7 @@
     result.summary                                # targets by horizon and scenario
     forecast.save(result, "outputs/2026-02-03")
     result = forecast.load("outputs/2026-02-03")
+    forecast.progress.show()                      # show progress in plain Python; notebooks do by themselves
 
 Names are imported when they are first used: importing the package loads neither PyMC nor ArviZ.
 """
@@ -72,9 +73,9 @@ _PLACES = {
     "read_export": "exports",
 }
 
-_MODULES = ("plots", "exports")
+_MODULES = ("plots", "exports", "progress")
 
-__all__ = sorted([*_PLACES, *_MODULES])  # noqa: PLE0605
+__all__ = sorted([*_PLACES, *_MODULES, "__version__"])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
@@ -82,6 +83,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"forecast.{name}")
     if name in _PLACES:
         return getattr(import_module(f"forecast.{_PLACES[name]}"), name)
+    if name == "__version__":
+        return import_module("forecast.version").package_version()
     raise AttributeError(f"module 'forecast' has no attribute {name!r}")
 
 

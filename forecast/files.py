@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from forecast.scratch import OLD, owned
 
 ATTEMPTS = 100
 """How often a folder is put in its place while other processes put theirs there."""
+
+PROBE = 2**16
+"""Bytes that are written to see whether a disk is full."""
 
 
 @dataclass(frozen=True, order=True)
@@ -104,21 +108,62 @@ def size_text(size: int) -> str:
     units = ("bytes", "KiB", "MiB", "GiB", "TiB")
     power = min(max(size.bit_length() - 1, 0) // 10, len(units) - 1)
     return f"{size / 1024**power:.4g} {units[power]}"
+class WriteError(InputError):
+    """A place that cannot be written to; ``reason`` as the system gives it."""
+
+    def __init__(self, path: Path, reason: str):
+        self.reason = reason
+        super().__init__(Problem(str(path), f"cannot be written: {reason}; nothing there was changed"))
+
+
+def reason_of(error: OSError) -> str:
+    """Return why the system refused, in its words."""
+    return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors, and those of what is written inside, into a ``WriteError`` that names ``path``."""
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(path, error.reason) from error
+    except OSError as error:
+        raise WriteError(path, _shortage(path.parent) or reason_of(error)) from error
+    except RuntimeError as error:
+        if not str(error).startswith("NetCDF"):
+            raise
+        raise WriteError(path, _shortage(path.parent) or str(error)) from error
+
+
+def _shortage(folder: Path) -> str:
+    """Return the system's words if nothing more can be written into a folder, else nothing.
+
+    HDF5 does not say why it failed: on a full disk it speaks of an ``HDF error``, or of missing permission.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE))
+    except OSError as error:
+        return reason_of(error)
+    return ""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a scratch file that takes the place of ``path`` when the block ends without an error.
 
-    Scratch files that killed processes left in the folder are removed first.
+    Scratch files that killed processes left in the folder are removed first. Raises ``WriteError`` where it cannot be
+    written, a full disk included.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with owned(path.parent, path.name) as token:
-        scratch = path.parent / f".{path.stem[:40]}.{token}{path.suffix}"
-        scratch.touch()
-        scratch.chmod(0o644)
-        yield scratch
-        scratch.replace(path)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with owned(path.parent, path.name) as token:
+            scratch = path.parent / f".{path.stem[:40]}.{token}{path.suffix}"
+            scratch.touch()
+            scratch.chmod(0o644)
+            yield scratch
+            scratch.replace(path)
 
 
 @contextmanager
@@ -126,16 +171,18 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a scratch folder that takes the place of ``path`` when the block ends without an error.
 
     An error, or an interruption, leaves whatever stood at ``path`` as it was and removes the scratch folder; after a
-    kill the next command that writes beside it does. Scratch that killed processes left is removed first.
+    kill the next command that writes beside it does. Scratch that killed processes left is removed first. Raises
+    ``WriteError`` where it cannot be written, a full disk included.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with owned(path.parent, path.name) as token:
-        scratch, old = (path.parent / f".{path.name[:40]}{infix}{token}" for infix in (".", OLD))
-        for place in (scratch, old):
-            place.mkdir()
-            place.chmod(0o755)
-        yield scratch
-        _take_place(scratch, path, old)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with owned(path.parent, path.name) as token:
+            scratch, old = (path.parent / f".{path.name[:40]}{infix}{token}" for infix in (".", OLD))
+            for place in (scratch, old):
+                place.mkdir()
+                place.chmod(0o755)
+            yield scratch
+            _take_place(scratch, path, old)
 
 
 def _take_place(scratch: Path, path: Path, old: Path) -> None:

@@ -15,6 +15,7 @@ from forecast.files import InputError, Problem, fingerprint, fingerprint_of, rea
 from forecast.folder_schema import Diagnostics, Manifest, problems_of
 from forecast.folder_tables import TABLES, read_tables
 from forecast.record_tables import TABLES as RECORD_TABLES
+from forecast.version import package_version
 
 __all__ = [
     "ABOUT", "FIGURES", "FORMAT", "MANIFEST", "TABLES", "Saved", "check_folder", "open_folder", "parse_json",
@@ -221,7 +222,7 @@ def save_result(
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
                 table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
-            write_json(scratch / ABOUT, {"kind": kind, **about})
+            write_json(scratch / ABOUT, {"kind": kind, "version": package_version(), **about})
             more(scratch)
     except OSError as error:
         raise InputError(Problem(str(folder), f"cannot be written: {error.strerror}")) from error

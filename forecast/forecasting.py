@@ -19,7 +19,7 @@ from forecast.folders import DIAGNOSTICS, MANIFEST, Saved, open_folder, refuse_f
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.record import Record, as_day, load_record, save_record
 from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.specification import Specification, dump_specification, load_specification
@@ -132,6 +132,7 @@ def fit(
     return converged(compiled, replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
 
 
+@working("Simulating what may follow")
 def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = None) -> Forecast:
     """Return the forecast that a posterior implies; ``record`` is what was public by its origin.
 
@@ -219,6 +220,7 @@ def _diagnostics(posterior: Posterior) -> dict[str, Any]:
     }
 
 
+@working("Writing the forecast")
 def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] = lambda scratch: None) -> None:
     """Write a complete folder; one that stands there already is replaced whole or not at all.
 
@@ -239,6 +241,7 @@ def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] 
         draw(scratch)
 
 
+@working("Reading the forecast")
 def load(folder: Path | str) -> Forecast:
     """Read a folder that ``save`` wrote, and check all of it: seal, manifest, tables, draws, prior file and record.
 

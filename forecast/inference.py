@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +19,11 @@ from forecast.exposure import Exposure, build_exposure
 from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_scopes, new_users
 from forecast.monte_carlo import convergence
 from forecast.observations import Observations, above_fines, observe
+from forecast.parallel import check
 from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.record import Record
+from forecast.settings import Settings as Settings  # noqa: PLC0414  (others import it from here)
 from forecast.specification import Specification
 
 MAX_R_HAT, MIN_ESS = 1.01, 400
@@ -27,17 +31,8 @@ STATISTICS = ("diverging", "n_steps", "depth", "maxdepth_reached", "energy", "lo
 TARGET_ACCEPT = 0.88
 """Mean acceptance that the step size is tuned to. Below it all trees are equally deep and end half a turn away, so that
 means mix fast and variances slowly; above it trees are twice as deep for little."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to sample: draws and tuning steps per chain, chains, and the seed of everything random."""
-
-    draws: int = 1200
-    tune: int = 400
-    chains: int = 4
-    seed: int = 20260203
-    progress: bool = False
+POLL = 0.2
+"""Seconds after which a thread that samples looks whether it is still wanted."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +170,7 @@ class Posterior:
 class Compiled:
     """A model compiled once; ``sample`` takes any evidence of the same prior file and coordinates."""
 
+    @working("Compiling the model", usual="20 to 60 s the first time")
     def __init__(self, evidence: Evidence):
         import nutpie  # noqa: PLC0415
         import pytensor  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
@@ -187,24 +183,16 @@ class Compiled:
             self._model = nutpie.compile_pymc_model(model)
 
     def sample(self, evidence: Evidence, settings: Settings) -> Posterior:
-        """Sample the posterior with nutpie, and draw the conjugate parts; nothing is refused yet."""
-        import nutpie  # noqa: PLC0415
+        """Sample the posterior with nutpie, and draw the conjugate parts; nothing is refused yet.
 
+        An interruption ends the sampler and is raised: chains that were cut short are never returned.
+        """
         from forecast.model import model_data  # noqa: PLC0415
 
         if evidence.coords != self._coords:
             raise ValueError("the evidence has other coordinates than the compiled model: compile it anew")
         data = model_data(evidence.constants, evidence.exposure, evidence.observations)
-        tree = nutpie.sample(
-            self._model.with_data(**data),
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=min(settings.chains, os.process_cpu_count() or 1),
-            target_accept=TARGET_ACCEPT,
-            seed=settings.seed,
-            progress_bar=settings.progress,
-        )
+        tree = _sampled(self._model.with_data(**data), settings)
         names = parameters(evidence.specification, evidence.coords)
         raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
         raw["log_turnover"] = above_fines(raw["log_turnover"], evidence.observations)
@@ -221,6 +209,38 @@ class Compiled:
         )
 
 
+def _sampled(model: Any, settings: Settings) -> Any:
+    """Return what nutpie samples; on any error or interruption the sampler is ended and its draws are dropped.
+
+    nutpie's own waiting turns an interruption into a trace that is cut short, with NaN for what is missing.
+    """
+    import nutpie  # noqa: PLC0415
+
+    total = settings.chains * (settings.tune + settings.draws)
+    with nullcontext() if settings.progress else working("Sampling", total, "draws") as reached:
+        sampler = nutpie.sample(
+            model,
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=min(settings.chains, os.process_cpu_count() or 1),
+            target_accept=TARGET_ACCEPT,
+            seed=settings.seed,
+            progress_bar=settings.progress,
+            progress_callback=reached and (lambda chains: reached(sum(chain.finished_draws for chain in chains))),
+            progress_rate=1000,
+            blocking=False,
+        )
+        try:
+            while True:
+                check()
+                with suppress(TimeoutError):  # nothing has gone wrong: the sampler is still at work
+                    return sampler.wait(timeout=POLL)
+        except BaseException:
+            sampler.cancel()
+            raise
+
+
 def converged(compiled: Compiled, evidence: Evidence, settings: Settings) -> Posterior:
     """Return draws that pass the gate, of twice as many steps where those of ``settings`` do not.
 
@@ -231,7 +251,9 @@ def converged(compiled: Compiled, evidence: Evidence, settings: Settings) -> Pos
     try:
         posterior.require_convergence()
     except NotConvergedError as error:
-        longer = replace(settings, draws=2 * settings.draws, tune=2 * settings.tune)
+        longer = settings.doubled
+        if longer == settings:
+            raise
         report(f"{'; '.join(error.failures)}: sampling {longer.tune} + {longer.draws} draws")
         posterior = compiled.sample(evidence, longer)
         posterior.require_convergence()

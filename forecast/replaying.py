@@ -10,7 +10,6 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -27,7 +26,8 @@ from forecast.forecasting import fit
 from forecast.inference import Compiled, Evidence, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import require_no_leak
 from forecast.outcomes import imagine
-from forecast.progress import report
+from forecast.parallel import each
+from forecast.progress import report, working
 from forecast.record import Record, as_day, load_record
 from forecast.record_tables import EARLIEST, LATEST
 from forecast.specification import Specification, load_specification
@@ -38,6 +38,7 @@ from forecast.watchlist import focal_statute
 
 AT_ONCE = 2
 """Origins worked on at a time: while one is summarised on one core, the other one is sampled."""
+QUICKER = "Quicker: fewer origins (a longer step, --every), or fewer draws (--draws)."
 STATISTICS = ("mean", "q05", "q50", "q95")
 VIEWS = ("brief", "inside", "outside", "resolved_60m")
 UNITS = {
@@ -115,9 +116,11 @@ def replay(
     settings, said = settings or Settings(), []
     say = partial(_say, compiled, wider, settings)
     report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for number, (one, numbers) in enumerate(zip(known, pool.map(say, known), strict=True), 1):
+    task = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
+    with each(say, known, AT_ONCE) as told, task as reached:
+        for number, (one, numbers) in enumerate(zip(known, told, strict=True), 1):
             report(f"Origin {one.day} done, {number} of {len(known)}")
+            reached(number)
             said.append(numbers)
     return Trajectory(
         table=pd.concat([table for table, _ in said], ignore_index=True),

@@ -42,6 +42,7 @@ from forecast.likelihood import other_data
 from forecast.parameters import log_prior, parameters
 from forecast.record import Record
 from forecast.replication import observed, replicate
+from forecast.version import package_version
 from forecast.vocabulary import INTERVAL, PHASES, SCENARIOS, STAGES
 
 PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
@@ -212,6 +213,7 @@ def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict
     spec = evidence.specification
     return {
         "format": FORMAT,
+        "version": package_version(),
         "matter": spec.matter,
         "origin": str(evidence.exposure.origin),
         "as_of": str(spec.as_of),

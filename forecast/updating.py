@@ -31,7 +31,7 @@ from forecast.likelihood import other_data
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights, outside_weights
 from forecast.parameters import parameters
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.record import Record, as_day
 from forecast.record_checks import as_cells
 from forecast.record_tables import TABLES
@@ -72,6 +72,7 @@ class Certificate:
         return found
 
 
+@working("Updating")
 def update(
     forecast: Forecast,
     additions: Mapping[str, Path | str | pd.DataFrame],

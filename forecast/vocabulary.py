@@ -35,6 +35,45 @@ SILENT_TYPES = ("opened", "commitments_offered", "lifted", "appeal_filed", "appe
 
 EVENT_TYPES = (*FAMILY_OF_TYPE, *SILENT_TYPES)
 
+TYPE_MEANINGS = {
+    "information_request": "The authority asks for information or documents.",
+    "retention_order": "The authority orders that documents be kept.",
+    "extended": "The proceeding is widened, referred, or handed to an investigating judge.",
+    "search": "Premises are searched.",
+    "summons": "Somebody is summoned or heard; a no-show or a request for a warrant counts.",
+    "preliminary_findings": "The authority states its objections in preliminary findings.",
+    "charged": "The company is charged.",
+    "executive_charged": "An executive or another person is charged.",
+    "interim_measures": "Measures are ordered before the proceeding is decided.",
+    "compliance_order": "The authority orders that something be done or stopped.",
+    "suspension": "The service is suspended or blocked.",
+    "fine": "A fine is imposed.",
+    "periodic_penalty": "A penalty for every day, week or month of non-compliance is imposed.",
+    "commitments_accepted": "Commitments of the company are accepted or made binding.",
+    "closed_no_action": "The proceeding ends without a measure; the details name reprimands.",
+    "opened": "The proceeding is opened.",
+    "commitments_offered": "The company offers commitments.",
+    "lifted": "A measure is eased or ended.",
+    "appeal_filed": "An appeal is filed.",
+    "appeal_decided": "An appeal is decided.",
+}
+"""What each event type of the record means."""
+
+FAMILY_MEANINGS = {
+    "request": "Requests for information and orders to keep documents.",
+    "escalation": "A proceeding is widened, referred or handed on.",
+    "search": "Searches of premises.",
+    "summons": "Summonses and hearings.",
+    "findings": "Preliminary findings, or charges against the company.",
+    "executive": "Charges against executives and other persons.",
+    "order": "Operational orders, interim ones included; not those against a person.",
+    "suspension": "The service is suspended or blocked.",
+    "fine": "Fines and periodic penalties.",
+    "commitments": "Accepted commitments.",
+    "closure": "The proceeding ends without a measure.",
+}
+"""What each family of events means."""
+
 DECISION_FAMILIES = ("fine", "commitments")
 """What ends the stage before a first decision and may close a proceeding."""
 
@@ -58,6 +97,14 @@ LOADING_SIGNS = {
 SCOPES = ("specific", "extensive", "filtering", "person")
 """Scopes of an order. An order of scope ``person`` (bail, supervision) is no operational order."""
 
+SCOPE_MEANINGS = {
+    "specific": "One duty.",
+    "extensive": "An overhaul of the moderation systems.",
+    "filtering": "Filtering of content, ordered by a court.",
+    "person": "Bail or supervision of a person; not an operational order.",
+}
+"""What each scope of an order means."""
+
 OPERATIONAL_SCOPES = SCOPES[:3]
 """Scopes of operational orders, in order of severity."""
 
@@ -78,6 +125,18 @@ AUTHORITY_CLASSES = (
     "online_safety",
     "other_national",
 )
+
+AUTHORITY_MEANINGS = {
+    "criminal": "Public prosecutors, investigating judges and criminal courts.",
+    "commission_dsa": "The European Commission, under the Digital Services Act.",
+    "commission_dma": "The European Commission, under the Digital Markets Act.",
+    "national_dsa": "National Digital Services Coordinators, under the Digital Services Act.",
+    "data_protection": "Data protection authorities.",
+    "consumer": "Consumer protection authorities.",
+    "online_safety": "Regulators of online safety and of media outside the DSA, such as Ofcom.",
+    "other_national": "All other national authorities and courts.",
+}
+"""What each class of authorities means."""
 
 INSTRUMENT_OF_DECISION = {
     "UK GDPR": "GDPR",

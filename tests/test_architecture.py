@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
     {"scratch"},
-    {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores", "descriptions"},
-    {"yaml_nodes", "yaml_text", "record_tables", "sheets"},
+    {"vocabulary", "files", "progress", "parallel", "version", "elicitation", "monte_carlo", "scores", "descriptions"},
+    {"settings", "yaml_nodes", "yaml_text", "record_tables", "sheets"},
     {"yaml_files"},
     {"quantities", "record_checks"},
     {"stated"},

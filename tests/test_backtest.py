@@ -664,11 +664,23 @@ def test_without_dask_there_is_advice(monkeypatch):
         backtest(settings=SHORT, scheduler="tcp://127.0.0.1:1")
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here"])
-def test_where_no_scheduler_answers_that_is_said(monkeypatch, address):
-    monkeypatch.setattr(spreading, "PATIENCE", 1)
-    with pytest.raises(InputError, match="no scheduler answers at"):
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("tcp://127.0.0.1:9", "no scheduler answers at"), ("nonsense://here", "expected tcp://HOST:PORT")],
+)
+def test_where_no_scheduler_answers_that_is_said(address, words):
+    with pytest.raises(InputError, match=words):
         backtest(settings=SHORT, scheduler=address)
+
+
+def test_something_else_than_a_scheduler_is_refused(monkeypatch):
+    import socket  # noqa: PLC0415
+
+    monkeypatch.setattr(spreading, "PATIENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match="no Dask scheduler answers at"):
+            backtest(settings=SHORT, scheduler=address)
 
 
 def test_a_cluster_without_workers_is_refused(monkeypatch):

@@ -27,7 +27,7 @@ from forecast.attribution.valuation import error, smooth
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.inference import MIN_ESS, Compiled, converged, gather
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.updating import settings_of, stored, widened
 
 MOST_FITS = 3
@@ -92,10 +92,13 @@ class Explanation:
         return rows.reset_index(drop=True)
 
     def leading(self, most: int) -> list[str]:
-        """Return the events that move the scenarios of the forecast's view most, in probability, order-free."""
+        """Return the events that move the scenarios of the forecast's view most, in probability.
+
+        Order-free, or in order of arrival where only that was valued.
+        """
         t = self.table
         own = t.loc[(t["target"] == "view") & (t["statistic"] == "probability") & (t["kind"] == "event")]
-        moved = own["order_free"].abs().groupby(own["bar"]).sum()
+        moved = own["order_free"].fillna(own["arrival"]).abs().groupby(own["bar"]).sum()
         return moved.nlargest(most).index.tolist()
 
     def merged(self, bars: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -108,29 +111,32 @@ class Explanation:
             return bars
         rest = bars.loc[other].iloc[-1:].copy()
         for column in ("order_free", "arrival"):
-            rest[column] = bars.loc[other, column].sum()
-            rest[f"{column}_se"] = bars.loc[other, f"{column}_se"].sum()
+            rest[column] = bars.loc[other, column].sum(min_count=1)
+            rest[f"{column}_se"] = bars.loc[other, f"{column}_se"].sum(min_count=1)
         rest["bar"] = f"{other.sum()} other events"
         return pd.concat([bars.loc[~other], rest]).sort_index().reset_index(drop=True)
 
 
-def explain(before: Forecast, after: Forecast) -> Explanation:
+@working("Explaining")
+def explain(before: Forecast, after: Forecast, *, order_free: bool = True) -> Explanation:
     """Return the bars from ``before`` to ``after``: two forecasts of one matter, the second no earlier than the first.
 
     Draws of both are pooled; where they do not reach a step between (fewer effective draws than ``MIN_ESS``, hardly
     overlapping fits, or an error bar beyond its limit), the model is fitted there and its draws join the pool.
-    Raises ``InputError`` if the two cannot be compared, and ``NotConvergedError`` if such a fit does not converge.
+    ``order_free=False`` does without the Shapley values, for which very many subsets of events may have to be valued:
+    ``order_free`` of events is missing then. Raises ``InputError`` if the two cannot be compared, and
+    ``NotConvergedError`` if such a fit does not converge.
     """
     _require_comparable(before, after)
     growth = Growth(before.record, after.record, origin_of(before))
     fits = [_stored(before, after), _stored(after, after)]
     compiled: list[Compiled] = []
-    most = FEW_DRAWS if len(growth.newcomers) > MOST_EXACT // 2 else len(fits[0].raw["log_turnover"])
+    most = FEW_DRAWS if order_free and len(growth.newcomers) > MOST_EXACT // 2 else len(fits[0].raw["log_turnover"])
     while True:
         way = Way(before, after, growth, _pool([f.thinned(most) for f in fits], before, after))
         checks, last = _checks(way, MIN_ESS), len(fits) == 2 + MOST_FITS
         if last or not checks["failures"]:
-            bars, reached = way.bars(), checks["failures"]
+            bars, reached = way.bars(order_free=order_free), checks["failures"]
             checks = _checks(way, LEAST_OF_SUBSETS)
             checks["failures"] = list(dict.fromkeys([*reached, *checks["failures"]]))
             if last or not checks["failures"]:

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from forecast.attribution import shapley
 from forecast.attribution.bridge import Bridge, effective
 from forecast.attribution.subsets import Growth, Newcomer, of_matters
 from forecast.attribution.valuation import Ranked, rank, value
@@ -122,6 +123,22 @@ class Game:
     def effective(self, subset: frozenset[int]) -> float:
         """Return how many equally weighted draws the subset's weights are worth."""
         return self._valued(subset)[1]
+
+    @property
+    def valued(self) -> int:
+        """How many subsets were valued so far."""
+        return len(self._values)
+
+    def seconds(self, spent: list[float]) -> float:
+        """Return about how long all subsets take, from the seconds that each player cost in order of arrival.
+
+        A player of the focal matter needs a future of its own with every subset of such players; others do not.
+        """
+        own = [s for i, s in enumerate(spent) if i in self._own]
+        rest = [s for i, s in enumerate(spent) if i not in self._own]
+        each = sum(rest) / len(rest) if rest else 0.0
+        future = max(sum(own) / len(own) - each, 0.0) if own else 0.0
+        return shapley.subsets(len(own)) * future + shapley.subsets(len(spent)) * each
 
     @property
     def weakest(self) -> frozenset[int]:

@@ -17,8 +17,16 @@ import numpy as np
 MOST_EXACT = 10
 """Most players for whom all ``2^n`` subsets are valued."""
 
+ORDERS = 12
+"""Pairs of orders (each forwards and backwards) where there are too many players for all subsets."""
+
 Value = Callable[[frozenset[int]], np.ndarray]
 """A vector of quantities, of one shape, for every subset of the players ``0 .. n - 1``."""
+
+
+def subsets(n: int) -> int:
+    """Return how many subsets of ``n`` players are valued, at most."""
+    return 2**n if n <= MOST_EXACT else min(2**n, 2 * ORDERS * n)
 
 
 def exact(n: int, value: Value) -> np.ndarray:

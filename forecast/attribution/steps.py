@@ -8,6 +8,7 @@ itself, then the same from there on in the inside view.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,12 +22,11 @@ from forecast.attribution.game import Game, Pool
 from forecast.attribution.subsets import Growth, Newcomer
 from forecast.attribution.valuation import VIEWS, error, labels, rank, value
 from forecast.forecasting import Forecast
-from forecast.progress import report
+from forecast.progress import expected, report, working
 from forecast.specification import Specification
 from forecast.vocabulary import SCENARIOS
 
-ORDERS = 12
-"""Pairs of orders (each forwards and backwards) where there are too many events for all subsets."""
+QUICKER = "Quicker: events in their order of arrival alone (--arrival; in Python order_free=False)."
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Way:
         self.stages = _stages(before, after, growth)
         self.games: list[Game] = []
         self._steps: list[tuple[str, str, np.ndarray, np.ndarray]] = []
-        self._contests: list[tuple[int, Stage, Game]] = []
+        self._contests: list[tuple[int, Stage, Game, float]] = []
         self._walk()
 
     def _walk(self) -> None:
@@ -89,9 +89,14 @@ class Way:
         self._step("silence", f"silence until {until}", Game(spec, self.growth, self.pool, until, since, present=there))
         game = Game(spec, self.growth, self.pool, until, until, stage.players, there)
         self._step("figures", f"figures until {until}", game)
-        self._contests.append((len(self._steps), stage, game))
-        for count in range(1, len(stage.players) + 1):
-            self._at = game.value(frozenset(range(count)))
+        spent = []
+        with working("Events in their order of arrival", len(stage.players), "events") as reached:
+            for count in range(1, len(stage.players) + 1):
+                began = time.monotonic()
+                self._at = game.value(frozenset(range(count)))
+                spent.append(time.monotonic() - began)
+                reached(count)
+        self._contests.append((len(self._steps), stage, game, game.seconds(spent)))
         self._last = game.log_density(frozenset(range(len(stage.players))))
 
     def _step(self, kind: str, name: str, game: Game) -> None:
@@ -109,25 +114,44 @@ class Way:
         first, last = self.pool.bridge.log_density[:2]
         return float(max(np.ptp(self.games[0].log_density(frozenset()) - first), np.ptp(self._last - last)))
 
-    def bars(self) -> list[Bar]:
-        """Return every bar in the order of the way, the error's last: this values the subsets of new events."""
+    def bars(self, *, order_free: bool = True) -> list[Bar]:
+        """Return every bar in the order of the way, the error's last.
+
+        ``order_free``: value the subsets of new events; else what they move together is shared in order of arrival
+        alone, and order-free numbers of events are missing.
+        """
         nothing = np.zeros(len(self.labels))
         bars = [Bar(kind, name, b - a, b - a, nothing) for kind, name, a, b in self._steps]
-        for place, stage, game in reversed(self._contests):
-            bars[place:place] = self._event_bars(stage, game)
+        for place, stage, game, seconds in reversed(self._contests):
+            bars[place:place] = self._event_bars(stage, game, seconds, order_free)
         return [*bars, self.error_bar]
 
-    def _event_bars(self, stage: Stage, game: Game) -> list[Bar]:
+    def _event_bars(self, stage: Stage, game: Game, seconds: float, order_free: bool) -> list[Bar]:
         n = len(stage.players)
         arrival = shapley.in_order(list(range(n)), game.value)
-        if n <= shapley.MOST_EXACT:
-            report(f"Valuing {2**n} subsets of the new events until {stage.until}")
-            free, spread = shapley.exact(n, game.value), np.zeros_like(arrival)
-        else:
-            report(f"Valuing {2 * ORDERS} orders of the {n} new events until {stage.until}")
-            free, spread = shapley.sampled(n, game.value, ORDERS, np.random.default_rng([self.pool.seed, 9]))
+        free, spread = np.full_like(arrival, np.nan), np.zeros_like(arrival)
+        if order_free:
+            free, spread = self._shared(stage, game, seconds)
         rows = zip(stage.players, free, arrival, spread, strict=True)
         return [Bar("event", player.label, one, two, se[0]) for player, one, two, se in rows]
+
+    def _shared(self, stage: Stage, game: Game, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events' Shapley values and their errors by sampled orders, and report how it goes."""
+        n = len(stage.players)
+        every = n <= shapley.MOST_EXACT
+        how = f"{2**n} subsets" if every else f"{2 * shapley.ORDERS} orders"
+        report(expected(f"Valuing {how} of the {n} new events until {stage.until}", seconds, QUICKER))
+        with working("Subsets of the new events", shapley.subsets(n), "subsets") as reached:
+
+            def value(subset: frozenset[int]) -> np.ndarray:
+                found = game.value(subset)
+                reached(game.valued)
+                return found
+
+            if every:
+                free = shapley.exact(n, value)
+                return free, np.zeros_like(free)
+            return shapley.sampled(n, value, shapley.ORDERS, np.random.default_rng([self.pool.seed, 9]))
 
     @property
     def error_bar(self) -> Bar:

@@ -17,15 +17,16 @@ from forecast.backtesting.asking import EVERY, START, WINDOWS, Question, answers
 from forecast.backtesting.rows import all_rows
 from forecast.backtesting.saying import PASSES, Said, evidence_at
 from forecast.backtesting.scoring import count_table, pit_table, reliability_table, score_table
-from forecast.backtesting.spreading import here, on_cluster
+from forecast.backtesting.spreading import AT_ONCE, here, on_cluster, require_scheduler
 from forecast.inference import Compiled, NotConvergedError, Settings
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.record import Record, as_day, load_record
 from forecast.scores import RESAMPLES
 from forecast.specification import Specification, load_specification
 from forecast.trees import provenance
 
 VIEW = "outside"
+QUICKER = "Quicker: fewer origins (a later --from, a longer step, --every), or fewer draws (--draws)."
 SCORED_WITH = ("scoringrules", "statsmodels")
 
 
@@ -79,6 +80,8 @@ def backtest(
     """
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     whole = record if isinstance(record, Record) else load_record(record)
+    if scheduler is not None:
+        require_scheduler(scheduler)
     asked = questions(whole, start, end, every, windows)
     settings, final = settings or Settings(), last_day(whole) if end is None else as_day(end)
     evidence = [evidence_at(spec, question, asked[-1].known) for question in asked]
@@ -93,15 +96,17 @@ def backtest(
         report(f"Sampling {len(asked)} origins, {sampled} each")
         stream = here(evidence, asked, settings, compiled)
     said = []
-    with closing(stream):
+    with closing(stream), working("Backtest", len(asked), "origins", quicker=QUICKER, pilot=AT_ONCE) as reached:
         for number, one in enumerate(stream, 1):
             if one.failures:
                 raise NotConvergedError([f"origin {one.day}: {failure}" for failure in one.failures])
             report(f"Origin {one.day} done, {number} of {len(asked)}")
+            reached(number)
             said.append(one)
     report("Scoring")
     about = provenance(evidence[-1], whole.as_of(final), settings.seed, VIEW)
-    return _scored(spec, whole, asked, said, final, settings, about | _plan(asked, final, every, settings))
+    with working("Scoring"):
+        return _scored(spec, whole, asked, said, final, settings, about | _plan(asked, final, every, settings))
 
 
 def _scored(

@@ -13,6 +13,7 @@ from forecast.backtesting.asking import WAITED, Question, waited
 from forecast.baselines import BASELINES, TARGETS, fine_sizes, fit_baselines
 from forecast.forecasting import fit
 from forecast.inference import Compiled, Draws, Evidence, NotConvergedError, Posterior, Settings, gather
+from forecast.parallel import check
 from forecast.record import Record
 from forecast.specification import Specification
 from forecast.vocabulary import FAMILIES
@@ -86,6 +87,7 @@ def _simulated(
     columns = {target: [FAMILIES.index(family) for family in TARGETS[target]] for target in WAITED}
     waits = {}
     for number, first in enumerate(islice(first_events(draws, rows, question.horizon, rng), PASSES)):
+        check()
         for i, row in enumerate(rows):
             for w, window in enumerate(question.windows):
                 counts[i, w] += np.add.reduceat(first[row] <= window.exact_months, edges[:-1], axis=0, dtype=np.int64).T

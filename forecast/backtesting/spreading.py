@@ -7,24 +7,30 @@ is worked on, and every model is compiled of the last origin.
 from __future__ import annotations
 
 import importlib.metadata
-import warnings
+import socket
 from collections.abc import Generator, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from forecast.backtesting.asking import Question
 from forecast.backtesting.saying import Said, evidence_at, say
 from forecast.files import InputError, Problem
 from forecast.inference import Compiled, Evidence, Settings
+from forecast.parallel import each
 from forecast.specification import Specification
 from forecast.trees import PACKAGES
+from forecast.version import PACKAGE
 
 AT_ONCE = 2
 """Origins worked on at a time in this process: while one is simulated on one core, the other one is sampled."""
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+"""Protocols of Dask's schedulers."""
+CONNECTING = 5
+"""Seconds to wait for a connection before Dask is asked."""
 PATIENCE = 20
 """Seconds to wait for a scheduler, and for its first worker."""
-PACKAGE = "enforcement-forecast"
 _COMPILING = Lock()
 
 
@@ -46,18 +52,12 @@ def here(
     evidence: Sequence[Evidence], asked: Sequence[Question], settings: Settings, compiled: Compiled
 ) -> Generator[Said]:
     """Yield what is said at each origin, in order, from threads that share one compiled model."""
-    from joblib import Parallel, delayed  # type: ignore[import-untyped] # noqa: PLC0415
 
-    wider = asked[-1].known
-    work = [delayed(say)(compiled, known, q, wider, settings) for known, q in zip(evidence, asked, strict=True)]
-    stream = Parallel(n_jobs=AT_ONCE, backend="threading", return_as="generator", pre_dispatch="all")(work)
-    try:
-        for one in stream:  # noqa: UP028  ("yield from" would close the stream itself)
-            yield one
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib deplores the work that was done in vain
-            stream.close()
+    def work(one: tuple[Evidence, Question]) -> Said:
+        return say(compiled, *one, asked[-1].known, settings)
+
+    with each(work, zip(evidence, asked, strict=True), AT_ONCE) as said:
+        yield from said
 
 
 def on_cluster(
@@ -73,10 +73,11 @@ def on_cluster(
     except ImportError:
         what = "needs Dask, which is not installed: pip install 'enforcement-forecast[cluster]'"
         raise InputError(Problem("--scheduler", what)) from None
+    require_scheduler(scheduler)
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        what = f"no scheduler answers at {scheduler!r} ({error or type(error).__name__})"
+        what = f"no Dask scheduler answers at {scheduler!r} ({error or type(error).__name__})"
         raise InputError(Problem("--scheduler", what)) from error
     with client:
         try:
@@ -90,6 +91,29 @@ def on_cluster(
         futures = [client.submit(remote, Task(key, priors, q, last, settings), pure=False) for q in asked]
         for future in futures:
             yield future.result()
+
+
+def require_scheduler(address: str) -> None:
+    """Raise ``InputError`` unless something listens at a scheduler's address: its form is checked, then the network.
+
+    Dask itself tries for long, and fails in many ways. Addresses inside this process (``inproc://``) are left to it.
+    """
+    if address.startswith("inproc://"):
+        return
+    try:
+        place = urlsplit(address)
+        host, port = place.hostname, place.port
+    except ValueError:  # a port that is no number, or beyond 65535; brackets that do not close
+        host = port = None
+    if not host or not port or place.scheme not in SCHEMES or place.path or place.query:
+        what = f"{address!r} is no address of a scheduler; expected tcp://HOST:PORT, such as tcp://127.0.0.1:8786"
+        raise InputError(Problem("--scheduler", what))
+    try:
+        socket.create_connection((host, port), timeout=CONNECTING).close()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "no such host"
+        what = f"no scheduler answers at {address!r} ({reason}); is it running, and is the address right?"
+        raise InputError(Problem("--scheduler", what)) from error
 
 
 def _require_same(client: Any, scheduler: str) -> None:

@@ -23,6 +23,7 @@ from forecast.calibration.quantities import (
 )
 from forecast.inference import Draws, Evidence
 from forecast.outcomes import frailties, imagine, inside_weights
+from forecast.parallel import check
 from forecast.scores import pit
 from forecast.simulate import Design, World, draw_world, evidence_of, true_targets
 from forecast.summaries import targets
@@ -105,6 +106,7 @@ def examine(design: Design, span: tuple[int, int], number: int, seed: int, fit: 
     evidence = Evidence(design.specification, *evidence_of(world, world.months))
     fitted = fit(evidence, int(np.random.SeedSequence([seed, 23, number]).generate_state(1)[0]))
     found: dict[str, Any] = {}
+    check()
     if not fitted.failures:
         found = {
             "pit": _ranked(world, fitted.draws, rng),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,10 @@ from forecast.calibration.fitting import AGAIN, MAX_DIVERGENT, MAX_R_HAT, MIN_ES
 from forecast.calibration.store import Store, code_fingerprint
 from forecast.files import InputError, Problem
 from forecast.inference import Compiled, Evidence, Settings
-from forecast.progress import report
+from forecast.parallel import each
+from forecast.progress import report, working
 from forecast.record import Record, load_record
+from forecast.settings import is_whole
 from forecast.simulate import Design, design_of
 from forecast.specification import Specification, load_specification
 
@@ -27,6 +29,8 @@ AT_ONCE = 2
 SPAN = (3, 36)
 """Months after the brief for which a world is observed: each for a whole number between these, drawn at random."""
 WORLDS, FULL = 100, 1000
+MOST_WORLDS = 10_000
+QUICKER = "Quicker, and less exact: fewer worlds (--worlds 20). What is done is kept: the command may be interrupted."
 MOST_FAILED = 0.05
 """Share of worlds that may fail to converge twice."""
 
@@ -88,8 +92,9 @@ def calibrate(
     (``anew``: it is). ``fit`` and ``simulate`` replace sampler and story: two that do not belong together must fail.
     Raises ``InputError`` on bad input; worlds that do not converge are counted, not refused.
     """
-    if worlds < 2:
-        raise InputError(Problem("worlds", f"{worlds}, expected at least 2"))
+    if not is_whole(worlds) or not 2 <= worlds <= MOST_WORLDS:
+        raise InputError(Problem("worlds", f"{worlds!r}, expected a whole number from 2 to {MOST_WORLDS}"))
+    Settings(seed=seed)  # refuses a seed out of range
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     design = design_of(spec, record if isinstance(record, Record) else load_record(record))
     about = _about(design, seed, span, "sampler" if fit is None else "given")
@@ -101,25 +106,28 @@ def calibrate(
     if missing and fit is None:
         report("Compiling the model once for all worlds (the first time takes up to a minute)")
         fit = sampler(Compiled(Evidence(spec, design.exposure, design.observations)))
-    for one in _each(missing, lambda number: examine(design, span, number, seed, fit, simulate)) if fit else ():
-        done[one.world] = one
-        if store:
-            store.keep(one)
-        if len(done) % max(worlds // 10, 1) == 0:
-            report(f"{len(done)} of {worlds} worlds")
+    if missing and fit is not None:
+        sampled = fit  # what the threads are given cannot be None
+        found = _examined(missing, lambda number: examine(design, span, number, seed, sampled, simulate), worlds)
+        with closing(found):
+            for one in found:
+                done[one.world] = one
+                if store:
+                    store.keep(one)
     return Calibration(tuple(done[number] for number in range(worlds)), {**about, "worlds": worlds})
 
 
-def _each(numbers: list[int], work: Callable[[int], Examined]) -> Iterator[Examined]:
-    """Yield worlds as they are done; an interruption waits for those at work alone."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        waiting = [pool.submit(work, number) for number in numbers]
-        try:
-            for one in as_completed(waiting):
-                yield one.result()
-        finally:
-            for one in waiting:
-                one.cancel()
+def _examined(missing: list[int], work: Callable[[int], Examined], worlds: int) -> Generator[Examined]:
+    """Yield the missing worlds as they are done, and report how many of all ``worlds`` are."""
+    with (
+        each(work, missing, AT_ONCE, ordered=False) as found,
+        working("Calibration", len(missing), "worlds", quicker=QUICKER, pilot=AT_ONCE) as reached,
+    ):
+        for number, one in enumerate(found, worlds - len(missing) + 1):
+            yield one
+            reached()
+            if number % max(worlds // 10, 1) == 0:
+                report(f"{number} of {worlds} worlds")
 
 
 def _about(design: Design, seed: int, span: tuple[int, int], fit: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from forecast.cli import calibration as calibration
 from forecast.cli import forecasts as forecasts  # importing a module of commands registers them
 from forecast.cli import ledger as ledger
 from forecast.cli import sensitivity as sensitivity
+from forecast.cli import types as types
 from forecast.cli import updates as updates
 from forecast.cli.shell import exit_code
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from forecast.cli.shell import NOT_CALIBRATED, NOT_CONVERGED, PriorsOption, RecordOption, SeedOption, app
+from forecast.cli.shell import NOT_CALIBRATED, NOT_CONVERGED, PriorsOption, RecordOption, SeedOption, app, whole_option
 from forecast.terminal.look import console
 
 
@@ -16,7 +16,7 @@ from forecast.terminal.look import console
 def calibrate(
     priors: PriorsOption = None,
     record: RecordOption = None,
-    worlds: Annotated[int | None, typer.Option(min=2, help="Worlds (default: 100).")] = None,
+    worlds: Annotated[int | None, whole_option("worlds", 2, 10_000, "Worlds (default: 100)")] = None,
     full: Annotated[bool, typer.Option("--full", help="1000 worlds; those that are there already count.")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write, and to go on in.")] = Path("outputs/calibration"),
     anew: Annotated[bool, typer.Option("--anew", help="Throw away the worlds that are there.")] = False,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from forecast.cli.shell import FolderArgument, RecordOption, app
+from forecast.cli.shell import FolderArgument, RecordOption, app, whole_option
 from forecast.terminal.look import console
 
 LedgerArgument = Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of a ledger.")]
@@ -30,7 +30,7 @@ def _for_duckdb() -> None:
 def issue(
     folder: FolderArgument,
     ledger: Annotated[Path, typer.Option(help="Folder of the ledger; begun where there is none.")] = DEFAULT,
-    grace: Annotated[int, typer.Option(min=0, help="Days left for publication after each deadline.")] = 0,
+    grace: Annotated[int, whole_option("grace", 0, 3650, "Days left for publication after each deadline")] = 0,
 ) -> None:
     """Enter a saved forecast into a ledger, for good: every number, and the rule by which each target resolves."""
     from forecast import ledger as ledgers  # noqa: PLC0415

@@ -129,7 +129,7 @@ def explain(
     before: Annotated[Path, typer.Argument(metavar="DIR1", help="Folder of the earlier forecast.")],
     after: Annotated[Path, typer.Argument(metavar="DIR2", help="Folder of the later forecast.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR2, DIR2-explained).")] = None,
-    arrival: Annotated[bool, typer.Option("--arrival", help="Show events in order of arrival.")] = False,
+    arrival: Annotated[bool, typer.Option("--arrival", help="Events in order of arrival alone: quicker.")] = False,
 ) -> None:
     """Say which event moved a forecast by how much, in bars that sum to the whole change."""
     from forecast import attribution, forecasting, plots  # noqa: PLC0415
@@ -139,7 +139,7 @@ def explain(
     beside = after if after.name not in ("", "..") else after.resolve()
     target = out or beside.with_name(f"{beside.name}-explained")
     require_place(target, "explanation")
-    result = attribution.explain(forecasting.load(before), forecasting.load(after))
+    result = attribution.explain(forecasting.load(before), forecasting.load(after), order_free=not arrival)
     plots.save_explanation(result, target, arrival=arrival)
     console().print(explanation_screen(result, arrival=arrival))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

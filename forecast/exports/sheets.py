@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
@@ -99,14 +101,19 @@ def write_xlsx(path: Path, about: dict[str, str], tables: Tables) -> None:
             what = f"has more than {EXCEL_ROWS - 1} rows, or a text of more than {EXCEL_TEXT} characters"
             raise InputError(Problem(f"table {name}", f"{what}, too many for Excel: export csv or parquet instead"))
     never = {f"strings_to_{kind}": False for kind in ("formulas", "urls", "numbers")}
+    whole = BytesIO()  # xlsxwriter leaves an archive open, and files behind, where the disk is full
     try:
-        with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent), **never}) as book:
+        with (
+            TemporaryDirectory() as parts,
+            xlsxwriter.Workbook(whole, {"constant_memory": True, "tmpdir": parts, **never}) as book,
+        ):
             book.set_properties({"title": about["content"], "created": datetime.fromisoformat(about["origin"])})
             formats = book.add_format({"bold": True}), book.add_format()
             for name, frame in sheets.items():
                 _fill(book.add_worksheet(name), frame, *formats)
     except XlsxWriterException as error:
         raise OSError(str(error)) from error
+    path.write_bytes(whole.getvalue())
 
 
 def _fill(sheet: Any, frame: pd.DataFrame, bold: Any, usual: Any) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from forecast.inference import Draws
 from forecast.outcomes import fine_left, imagine, view_weights
+from forecast.progress import working
 from forecast.record import Record
 from forecast.vocabulary import DAYS_PER_MONTH, SCENARIOS
 from forecast.watchlist import focal_statute
@@ -90,6 +91,7 @@ class Branches:
         return self.fines_left()
 
 
+@working("Simulating every scenario")
 def branch(draws: Draws, record: Record, rng: np.random.Generator, replicates: int = REPLICATES) -> Branches:
     """Simulate each draw under each scenario ``replicates`` times; ``record`` is what was public by the origin."""
     x, law = draws.evidence.exposure, focal_statute(draws, record)

@@ -25,6 +25,7 @@ from forecast.hypotheses.suppositions import Supposed, with_events
 from forecast.hypotheses.whatifs import held, supposed_exposure
 from forecast.inference import Evidence, Posterior
 from forecast.outcomes import view_weights
+from forecast.progress import working
 from forecast.record import Record
 from forecast.record_tables import REQUIRED_TABLES, TABLES
 from forecast.updating import efficiency, reweight
@@ -63,6 +64,7 @@ class Stress:
         return f"<Stress: {found} {self.scenario} from {self.present:.3f} over {self.over:g}>"
 
 
+@working("Searching for the fewest events that lift a scenario")
 def stress(
     forecast: Forecast,
     scenario: str = "crackdown",

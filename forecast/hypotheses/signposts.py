@@ -23,6 +23,7 @@ from forecast.forecasting import Forecast
 from forecast.hypotheses.branches import BLOCKS, DAYS, REPLICATES, Branches, branch, information, with_error
 from forecast.hypotheses.reversals import Stress, stress
 from forecast.hypotheses.whatifs import held
+from forecast.progress import working
 from forecast.vocabulary import FAMILIES, SCENARIOS
 
 LEAST = 0.01
@@ -50,6 +51,7 @@ class Watch:
         return f"<Watch on {self.manifest['matter']} until {self.until}: {len(self.table) - 1} signposts>"
 
 
+@working("Looking for signposts")
 def watch(forecast: Forecast, scenario: str = "crackdown", over: float = 0.5, *, most: int = 3) -> Watch:
     """Return the signposts of a forecast, and the fewest events that lift ``scenario`` over ``over``.
 

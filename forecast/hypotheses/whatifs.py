@@ -32,7 +32,7 @@ from forecast.inference import Compiled, Evidence, Posterior, gather
 from forecast.observations import observe
 from forecast.outcomes import imagine
 from forecast.paths import Intervention
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.record import Record
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
@@ -76,6 +76,7 @@ class WhatIf:
         return f"<WhatIf, hypothetical: {'; '.join(self.suppositions)}>"
 
 
+@working("Supposing")
 def whatif(
     forecast: Forecast,
     events: Sequence[str] = (),

@@ -26,6 +26,7 @@ from forecast.folders import MANIFEST, MOST_JSON, parse_json
 from forecast.ledger.durable import put, put_new
 from forecast.ledger.schema import KINDS, MOST_BYTES, data_damage, entry_damage
 from forecast.scratch import remove_abandoned
+from forecast.version import package_version
 
 FORMAT = 1
 """Version of the layout; a ledger of another version is refused."""
@@ -157,7 +158,8 @@ def append(folder: Path, build: Callable[[Ledger, datetime], Draft | None], cloc
 
 def _entry(ledger: Ledger, draft: Draft, now: datetime) -> Entry:
     sums = {name: fingerprint(content) for name, content in sorted(draft.files.items())}
-    bare = Entry(len(ledger.entries) + 1, draft.kind, f"{now:{TIME}}", ledger.head, sums, draft.body, "")
+    body = {**draft.body, "version": package_version()}
+    bare = Entry(len(ledger.entries) + 1, draft.kind, f"{now:{TIME}}", ledger.head, sums, body, "")
     return replace(bare, sha256=fingerprint(_canonical(bare)))
 
 

@@ -13,11 +13,16 @@ from forecast.forecasting import load
 from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, utc_now
 from forecast.ledger.questions import Material, material
 from forecast.ledger.tables import parquet
+from forecast.progress import working
+from forecast.settings import is_whole
 
 LEDGER = "ledger"
 """Folder of a ledger where none is named."""
+MOST_GRACE = 3650
+"""Most days that may be left for publication."""
 
 
+@working("Issuing")
 def issue(folder: Path | str, ledger: Path | str = LEDGER, *, grace_days: int = 0, clock: Clock = utc_now) -> Entry:
     """Enter a saved forecast into a ledger, which is begun where there is none, and return its entry.
 
@@ -28,8 +33,8 @@ def issue(folder: Path | str, ledger: Path | str = LEDGER, *, grace_days: int = 
     Raises ``InputError`` if the folder holds no whole forecast, if a target has no usable rule, if the ledger was
     tampered with, or if the same numbers were issued before.
     """
-    if not isinstance(grace_days, int) or grace_days < 0:
-        raise InputError(Problem("grace", f"{grace_days!r} days; a whole number, 0 or more, was expected"))
+    if not is_whole(grace_days) or not 0 <= grace_days <= MOST_GRACE:
+        raise InputError(Problem("grace", f"{grace_days!r} days; a whole number from 0 to {MOST_GRACE} was expected"))
     forecast = load(folder)
     issued = material(forecast, grace_days)
     origin = date.fromisoformat(forecast.manifest["origin"])

@@ -23,6 +23,7 @@ from forecast.ledger.issuing import LEDGER
 from forecast.ledger.log import Log, Rule
 from forecast.ledger.rules import Answer, answer
 from forecast.ledger.tables import COLUMNS, newest, parquet, targets_issued
+from forecast.progress import working
 from forecast.record import Record, as_day, load_record
 from forecast.sheets import MOST_BYTES
 
@@ -60,6 +61,7 @@ class _Version(NamedTuple):
 NEVER = _Version(0, Answer("open"), "")
 
 
+@working("Resolving the ledger")
 def resolve(
     ledger: Path | str = LEDGER,
     record: Record | Path | str | None = None,

@@ -24,6 +24,7 @@ from forecast.ledger.issuing import LEDGER
 from forecast.ledger.questions import CLASS, FORECAST, IN_PROCEEDING, NEXT_FINE
 from forecast.ledger.rules import NO, STATUSES, YES
 from forecast.ledger.tables import resolved_rows, standing
+from forecast.progress import working
 from forecast.resolution import RESOLUTIONS
 from forecast.scores import RESAMPLES, brier_score, interval, log_score, resampled_means
 from forecast.vocabulary import INTERVAL
@@ -66,6 +67,7 @@ class LedgerScores:
         return f"<LedgerScores: {scored} of {self.counts['issued'].sum()} targets resolved>"
 
 
+@working("Scoring the ledger")
 def score_ledger(
     ledger: Path | str = LEDGER, *, expect: str | None = None, until: int | None = None, seed: int = 20260203
 ) -> LedgerScores:

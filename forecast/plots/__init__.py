@@ -23,6 +23,7 @@ from forecast.plots.answers import events, exceedance, scenarios, targets, watch
 from forecast.plots.brief import priors, resolution
 from forecast.plots.look import FORMATS, save_as
 from forecast.plots.model import parameters, predictive
+from forecast.progress import working
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
     "scenarios": scenarios,
@@ -88,6 +89,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@working("Drawing figures")
 def save(
     forecast: Forecast, folder: Path | str, only: Iterable[str] = PLOTS, formats: Iterable[str] = FORMATS
 ) -> list[Path]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.inference import labels_of
 from forecast.parameters import parameters
+from forecast.progress import working
 from forecast.sensitivity.parts import group_of
 from forecast.sensitivity.worlds import Worlds
 from forecast.trees import EXACT_DIMS, prior_parameters
@@ -22,6 +23,7 @@ from forecast.trees import EXACT_DIMS, prior_parameters
 EXACT_GROUP = "appeals and closings"
 
 
+@working("Comparing prior and posterior")
 def contraction(worlds: Worlds, psense: pd.DataFrame) -> pd.DataFrame:
     """Return one row per parameter: ``part, prior_mean, prior_sd, mean, sd, shift, contraction``, and psense.
 

@@ -19,12 +19,13 @@ from scipy.special import logsumexp
 
 from forecast.attribution.valuation import error
 from forecast.exposure import Exposure
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
 from forecast.sensitivity.weighing import SAME
 from forecast.sensitivity.worlds import Read, Worlds
 from forecast.updating import MAX_K_HAT
 
+QUICKER = "Quicker: --quick fits nothing anew and leaves them out of reach."
 IMPORTANCE, REFITTED, UNREACHED = "importance weights", "refitted", "out of reach"
 
 
@@ -42,19 +43,23 @@ def leave_one_out(worlds: Worlds, *, refit: bool) -> tuple[pd.DataFrame, pd.Data
     stated = answers.value(np.full(n, 1 / n))
     density = matter_density(seen)
     loo = importance(density, (worlds.settings.chains, worlds.settings.draws), _relative(worlds))
+    reached = loo["k_hat"] < MAX_K_HAT
+    fitted = [m for m in np.flatnonzero(~reached) if refit and (m or not seen.draws.evidence.exposure.has_news)]
+    if fitted:
+        report(f"Fitting anew without each of {len(fitted)} matters that importance weights do not reach. {QUICKER}")
     matters, moves = [], []
-    for m, name in enumerate(seen.whole.evidence.exposure.matters):
-        weight, k_hat, elpd = np.exp(loo["log_weights"][:, m]), float(loo["k_hat"][m]), float(loo["elpd"][m])
-        method, values = IMPORTANCE, None
-        if k_hat < MAX_K_HAT:
-            values = answers.value(weight)
-        elif refit and (m or not seen.draws.evidence.exposure.has_news):
-            method, (values, elpd) = REFITTED, _without(worlds, m, name)
-        else:
-            method = UNREACHED
-        known = float(logsumexp(density[:, m]) - np.log(n))
-        matters.append((name, *_size(seen, m), elpd, known - elpd, k_hat, 1 / (weight**2).sum(), method))
-        moves.append(_moved(keys, name, stated, values))
+    with working("Fits without a matter", len(fitted), "fits") as tell:
+        for m, name in enumerate(seen.whole.evidence.exposure.matters):
+            weight, k_hat, elpd = np.exp(loo["log_weights"][:, m]), float(loo["k_hat"][m]), float(loo["elpd"][m])
+            method, values = UNREACHED, None
+            if reached[m]:
+                method, values = IMPORTANCE, answers.value(weight)
+            elif m in fitted:
+                method, (values, elpd) = REFITTED, _without(worlds, m, name)
+                tell()
+            known = float(logsumexp(density[:, m]) - np.log(n))
+            matters.append((name, *_size(seen, m), elpd, known - elpd, k_hat, 1 / (weight**2).sum(), method))
+            moves.append(_moved(keys, name, stated, values))
     report(f"Left out each of {len(matters)} matters")
     columns = ["matter", "proceedings", "months", "events", "elpd", "p", "k_hat", "ess", "method"]
     return pd.DataFrame(matters, columns=columns), pd.concat(moves, ignore_index=True)

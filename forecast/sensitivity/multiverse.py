@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from forecast.attribution.valuation import error
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
 from forecast.sensitivity.questions import ALONE, STATED, Choice, OpenQuestion, choices, label, questions_of, read
 from forecast.sensitivity.worlds import Worlds
 from forecast.vocabulary import INTERVAL
 
-TOLD_EVERY = 50
-"""Readings after which progress is told."""
+PILOT = 3
+"""Readings after which the time left is told."""
+QUICKER = "Quicker: single changes of the reading alone, and no new fits for single matters (--quick)."
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,15 @@ def multiverse(worlds: Worlds, *, quick: bool) -> Multiverse:
     readings = choices(questions, quick=quick)
     report(f"Reading the brief in {len(readings)} ways")
     names, values, reached = None, [], []
-    for number, choice in enumerate(readings, 1):
-        seen = worlds.read(*read(spec, record, questions, choice))
-        drawn = outcomes(seen.courses)
-        names = labels(drawn) if names is None else names
-        values.append(Answers(drawn, seen.view, seen.world.outside).value(seen.weight))
-        worth, matter = seen.certificate, seen.draws.evidence.specification.matter
-        reached.append((label(choice), *choice.values(), matter, seen.method, worth.k_hat, worth.ess))
-        if number % TOLD_EVERY == 0:
-            report(f"{number} of {len(readings)} readings done")
+    with working("Readings", len(readings), "readings", quicker="" if quick else QUICKER, pilot=PILOT) as tell:
+        for number, choice in enumerate(readings, 1):
+            seen = worlds.read(*read(spec, record, questions, choice))
+            drawn = outcomes(seen.courses)
+            names = labels(drawn) if names is None else names
+            values.append(Answers(drawn, seen.view, seen.world.outside).value(seen.weight))
+            worth, matter = seen.certificate, seen.draws.evidence.specification.matter
+            reached.append((label(choice), *choice.values(), matter, seen.method, worth.k_hat, worth.ess))
+            tell(number)
     columns = ["reading", *(q.name for q in questions), "matter", "method", "k_hat", "ess"]
     return Multiverse(
         questions, tuple(readings), names, np.stack(values), pd.DataFrame(reached, columns=columns), not quick

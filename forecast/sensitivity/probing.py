@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast.forecasting import Forecast
 from forecast.inference import Compiled
-from forecast.progress import report
+from forecast.progress import report, working
 from forecast.sensitivity.contraction import by_part, contraction
 from forecast.sensitivity.matters import UNREACHED, leave_one_out, total_elpd
 from forecast.sensitivity.multiverse import answers_table, effects_table, multiverse, ranges_table, shares_table
@@ -52,6 +52,7 @@ class Sensitivity:
         return f"<Sensitivity of {m['matter']} at {m['origin']}, {self.checks['readings']} readings>"
 
 
+@working("Sensitivity")
 def probe(
     forecast: Forecast,
     *,

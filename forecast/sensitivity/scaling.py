@@ -33,6 +33,7 @@ from forecast.attribution.bridge import BLOCKS
 from forecast.monte_carlo import mcse
 from forecast.outcomes import Future
 from forecast.parameters import parameters
+from forecast.progress import working
 from forecast.sensitivity.answers import TARGETS, futures, reread
 from forecast.sensitivity.parts import ALL_DATA, ALL_PRIORS, Part, Parts, data_parts, prior_parts
 from forecast.sensitivity.weighing import SAME
@@ -65,6 +66,7 @@ class Told:
         return (values.mean(axis=2) * self.view).sum(axis=1)
 
 
+@working("Scaling priors and data")
 def power_scaling(worlds: Worlds) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``scaling``, a row per part and answer, and psense of every sampled parameter (all priors, all data)."""
     seen, seed = worlds.base, worlds.settings.seed
