@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
     {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
+    {"places"},
     {"yaml_files", "record_tables", "folders"},
     {"quantities", "record_checks"},
     {"sections", "readings", "record"},
-    {"specification", "courses", "paths", "additions", "leaks", "news"},
-    {"opening_counts", "resolution"},
+    {"specification", "courses", "paths", "additions", "leaks", "news", "silence"},
+    {"opening_counts", "resolution", "requests"},
     {"observations", "exposure"},
     {"parameters", "kernel", "conjugate", "passports", "baselines"},
     {"likelihood", "model", "simulate"},
@@ -26,6 +27,7 @@ FLOORS = [
     {"trees", "summaries"},
     {"prior_check"},
     {"forecasting"},
+    {"joining"},
     {"updating", "replaying"},
     {"hypotheses", "attribution"},
     {"backtesting"},
