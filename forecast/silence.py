@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
+
 from forecast.files import InputError, Problem
 from forecast.record import Record
 
@@ -52,11 +54,14 @@ def require_covered(record: Record, day: date, place: str, *, assume_silence: bo
     silence = silence_of(record, day)
     if silence is None or assume_silence:
         return
+    published = record.events["published_on"].max()
+    cut = pd.isna(published) or published.date() < silence.last_publication
+    end = "the day to which the record was cut" if cut else "the record's last publication"
     what = (
-        f"{day} lies {in_words(silence.days, 'day')} after the record's last publication, "
-        f"{silence.last_publication}: the record does not say what came since in "
-        f"{in_words(silence.open_proceedings, 'open proceeding')}. Add what was published since, choose a day up to "
-        f"{silence.last_publication}, or assume that nothing came (--assume-silence; in Python assume_silence=True)"
+        f"{day} lies {in_words(silence.days, 'day')} after {end}, {silence.last_publication}: it does not say what came "
+        f"since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published since, choose a day "
+        f"up to {silence.last_publication}, or assume that nothing came (--assume-silence; in Python "
+        "assume_silence=True)"
     )
     raise InputError(Problem(place, what))
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.exports.tables import KINDS, TYPES, metadata
+from forecast.watchlist import both_views
 
 if TYPE_CHECKING:
     from forecast.forecasting import Forecast
@@ -71,11 +72,10 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
         "Statements: probabilities as stated, net and gross of closures and stages": tables["statements"].pipe(
             _rounded
         ),
-        "Events in proceedings of the matter: probabilities (± Monte Carlo error) within so many months": _crossed(
-            events[own], ["case_id", "family"], "window_months"
-        ),
-        f"Likeliest {LIKELIEST} events in other proceedings: probabilities (± Monte Carlo error) within so many "
-        "months": _crossed(_likeliest(events[~own]), ["case_id", "family"], "window_months"),
+        "Events in proceedings of the matter, by view: probabilities (± Monte Carlo error) within so many "
+        "months": _crossed(both_views(events[own]), ["case_id", "family"], "window_months"),
+        f"Likeliest {LIKELIEST} events in other proceedings, outside view: probabilities (± Monte Carlo error) within "
+        "so many months": _crossed(_likeliest(events[~own]), ["case_id", "family"], "window_months"),
         f"Next fine of each proceeding, given one: median ({interval}), million EUR": _fines(tables["next_fines"]),
     }
     return {caption: page for caption, page in found.items() if len(page)}
