@@ -55,8 +55,8 @@ def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFram
 
     Columns ``case_id, matter_id, view, family, window_months, probability, mcse, outside_probability, outside_mcse``.
     Focal proceedings are read off the joint draws, in the forecast's own view; every other one is simulated given its
-    matter's scenario weights and frailty at each draw, in the outside view. ``view`` says which. ``outside_probability``
-    is what the outside view, as of any other proceeding, says of a focal one too.
+    matter's scenario weights and frailty at each draw, in the outside view. ``view`` says which.
+    ``outside_probability`` is what the outside view, as of any other proceeding, says of a focal one too.
     """
     draws = future.draws
     x = draws.evidence.exposure

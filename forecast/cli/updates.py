@@ -60,7 +60,9 @@ def replay(
     every: Annotated[str, typer.Option(help="Step: <n>D, <n>W or <n>M (days, weeks, calendar months).")] = "1M",
     priors: PriorsOption = None,
     record: RecordOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<matter>/replay-FROM-TO).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write (default: outputs/<matter>/replay-FROM-TO).")
+    ] = None,
     draws: DrawsOption = None,
     tune: TuneOption = None,
     chains: ChainsOption = None,
@@ -82,8 +84,10 @@ def replay(
     require_place(folder, "trajectory", request.identity, overwrite=overwrite)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
-    sources, days = request[:2], {"start": start, "end": end, "every": every}
-    result = replaying.replay(*sources, **days, settings=settings, assume_silence=assume_silence)
+    spec, whole, _ = request
+    result = replaying.replay(
+        spec, whole, start=start, end=end, every=every, settings=settings, assume_silence=assume_silence
+    )
     plots.save_trajectory(result, folder, overwrite=overwrite)
     console().print(replay_screen(result))
     console().print(f"Written to {escape(str(folder))}", soft_wrap=True)

@@ -251,9 +251,7 @@ def _notes_in(path: Path) -> dict[str, str]:
     return {key: value for key, _, value in (line.partition(": ") for line in lines)}
 
 
-def write_table(
-    path: Path, table: pd.DataFrame, notes: Mapping[str, str], *, overwrite: bool = False
-) -> None:
+def write_table(path: Path, table: pd.DataFrame, notes: Mapping[str, str], *, overwrite: bool = False) -> None:
     """Write a table of what has not happened, under lines ``# key: value`` that say so; whole or not at all.
 
     Raises ``InputError`` where it cannot be written.
