@@ -59,8 +59,8 @@ def require_covered(record: Record, day: date, place: str, *, assume_silence: bo
     end = "the day to which the record was cut" if cut else "the record's last publication"
     what = (
         f"{day} lies {in_words(silence.days, 'day')} after {end}, {silence.last_publication}: it does not say what "
-        f"came since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published since, choose a day "
-        f"up to {silence.last_publication}, or assume that nothing came (--assume-silence; in Python "
+        f"came since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published since, choose "
+        f"a day up to {silence.last_publication}, or assume that nothing came (--assume-silence; in Python "
         "assume_silence=True)"
     )
     raise InputError(Problem(place, what))

@@ -115,7 +115,7 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 
 def source_of(manifest: dict[str, Any]) -> str:
     """Return the line that says from which forecast a figure is, and before it which silence that assumes."""
-    assumed = f"{assumption(manifest)}\n" if assumption(manifest) else ""
+    assumed = assumption(manifest) and f"{fill(assumption(manifest), 140)}\n"
     return (
         f"{assumed}{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
         f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"

@@ -63,7 +63,7 @@ def update_screen(old: Forecast, new: Forecast) -> Group:
     )
     if told["silent_days"]:
         parts.append(Text(silent))
-    return Group(*notice(now), *parts, Text(update_line(new.diagnostics)))
+    return Group(*parts, Text(update_line(new.diagnostics)))
 
 
 def _scenarios_beside(old: Forecast, new: Forecast) -> Table:

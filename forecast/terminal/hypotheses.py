@@ -141,7 +141,7 @@ def watch_screen(result: Watch) -> Group:
 def _signposts(result: Watch) -> Table:
     """Return two lines a signpost: its family and numbers, then its proceeding and the moves from now."""
     names = [label(result.manifest, name) for name in SCENARIOS]
-    columns = ("event", "comes", *names, "fines left (median)", "1/1000 bit")
+    columns = ("event", "comes", *names, "fines\nleft\n(median)", "1/1000\nbit")
     screen = narrow(table_of("Signposts: now, after silence, and events by what they would tell", *columns), CASE)
     before = result.table["kind"].map({PRESENT: 0, SILENCE: 1}).fillna(2)
     for _, row in result.table.loc[before.sort_values(kind="stable").index].iterrows():
