@@ -32,11 +32,12 @@ def folder_name(matter: str) -> str:
     UTF-8 form is written ``%XX``, as in a URL. What is then longer than 100 characters is cut there, with the first 12
     digits of the name's SHA-256 after it. No name at all is written ``%``.
     """
-    safe = quote(matter, safe="")
+    name = matter.encode("utf-8", "surrogatepass")
+    safe = quote(name, safe="")
     safe = "%2E" + safe[1:] if safe.startswith(".") else safe
     safe = safe[:-1] + "%2E" if safe.endswith(".") else safe
     if len(safe) > LONGEST:
-        safe = f"{safe[:LONGEST].rstrip('.%')}~{sha256(matter.encode()).hexdigest()[:12]}"
+        safe = f"{safe[:LONGEST].rstrip('.%')}~{sha256(name).hexdigest()[:12]}"
     return safe or "%"
 
 

@@ -17,6 +17,7 @@ from forecast.plots import answers
 from forecast.plots.look import SCENARIO_COLOURS
 from forecast.terminal.forecasts import VIEWS
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.watchlist import both_views
 
 FIGURES = ("scenarios", "targets", "exceedance", "events", "watchlist")
 IMPACTS = ["valuation_change", "user_attrition", "moderation_spending", "total_cost"]
@@ -285,7 +286,7 @@ def test_a_scenario_without_draws_has_no_line(packaged):
 @pytest.mark.parametrize("window", WINDOWS)
 def test_cells_are_the_table_of_events(packaged, window):
     axes = answers.watchlist(packaged, window).axes[0]
-    table = packaged.tables["event_probabilities"].query("window_months == @window")
+    table = both_views(packaged.tables["event_probabilities"]).query("window_months == @window")
     rows = [t.get_text() for t in axes.get_yticklabels()]
     cells = axes.collections[0].get_array().reshape(len(rows), -1)
     assert len(rows) == table["case_id"].nunique()
@@ -298,7 +299,8 @@ def test_cells_are_the_table_of_events(packaged, window):
     assert printed == {(i, j): f"{expected[i, j]:.2f}" for i, j in np.argwhere(expected >= 0.05)}
     focal = set(table.loc[table["matter_id"] == packaged.manifest["matter"], "case_id"])
     assert {t.get_text() for t in axes.get_yticklabels() if t.get_fontweight() == "bold"} == focal
-    assert focal
+    assert len(focal) == 2 * packaged.tables["event_probabilities"].query("view == 'inside'")["case_id"].nunique()
+    assert {name.split(", ")[1] for name in focal} == {"inside view", "outside view"}
 
 
 def test_an_unknown_window_is_refused(packaged):
