@@ -108,6 +108,8 @@ def size_text(size: int) -> str:
     units = ("bytes", "KiB", "MiB", "GiB", "TiB")
     power = min(max(size.bit_length() - 1, 0) // 10, len(units) - 1)
     return f"{size / 1024**power:.4g} {units[power]}"
+
+
 class WriteError(InputError):
     """A place that cannot be written to; ``reason`` as the system gives it."""
 

@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.files import InputError, Problem, fingerprint, fingerprint_of, read_regular, whole_folder
 from forecast.folder_schema import Diagnostics, Manifest, problems_of
 from forecast.folder_tables import TABLES, read_tables
+from forecast.places import OF_RESULTS, SAME, refuse_other
 from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.version import package_version
 
@@ -55,12 +56,16 @@ class Saved(NamedTuple):
     diagnostics: dict[str, Any]
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Raise ``InputError`` if something else than a forecast stands at ``folder``: it is not ours to replace."""
+def refuse_foreign(folder: Path, manifest: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Raise ``InputError`` if something else than this forecast, made before, stands at ``folder``.
+
+    Anything but a forecast is never replaced, another one (``refuse_other``) only with ``overwrite``.
+    """
     if folder.is_file():
         raise InputError(Problem(str(folder), "is a file; expected a folder to write"))
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise InputError(Problem(str(folder), "is not empty and holds no forecast: choose another folder"))
+    refuse_other(folder / MANIFEST, manifest, tuple(SAME), overwrite=overwrite)
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> None:
@@ -211,13 +216,16 @@ def save_result(
     tables: Mapping[str, pd.DataFrame],
     about: Mapping[str, Any],
     more: Callable[[Path], object] = lambda scratch: None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write tables as CSV, ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
 
-    An older folder of the kind is replaced; ``InputError`` as in ``require_place``, or where writing fails.
+    An older folder of the kind, matter, prior file and record is replaced; ``InputError`` as in ``require_place``, or
+    where writing fails.
     """
     folder = Path(folder)
-    require_place(folder, kind)
+    require_place(folder, kind, about, overwrite=overwrite)
     try:
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
@@ -228,8 +236,12 @@ def save_result(
         raise InputError(Problem(str(folder), f"cannot be written: {error.strerror}")) from error
 
 
-def require_place(folder: Path, kind: str) -> None:
-    """Raise ``InputError`` where no folder of this kind can be written: something else stands there, or nothing can."""
+def require_place(folder: Path, kind: str, about: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> None:
+    """Raise ``InputError`` where no folder of this kind can be written: something else stands there, or nothing can.
+
+    ``about``: what the new result was made from. One of another matter, prior file or record is replaced only with
+    ``overwrite``.
+    """
     if any((above / MANIFEST).is_file() for above in (folder, *folder.absolute().parents)):
         raise InputError(Problem(str(folder), "is or lies in the folder of a forecast: choose another place"))
     if folder.is_file():
@@ -238,6 +250,7 @@ def require_place(folder: Path, kind: str) -> None:
         found = read_json(folder / ABOUT).get("kind") if (folder / ABOUT).exists() else None
         if found != kind:
             raise InputError(Problem(str(folder), f"is not empty and holds no {kind}: choose another folder"))
+    refuse_other(folder / ABOUT, about or {}, OF_RESULTS, overwrite=overwrite)
     above = next(place for place in folder.absolute().parents if place.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(Problem(str(folder), f"cannot be written: {above} is no folder that can be written to"))

@@ -20,8 +20,10 @@ from forecast.inference import Compiled, Evidence, Posterior, Settings, converge
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
 from forecast.progress import report, working
-from forecast.record import Record, as_day, load_record, save_record
+from forecast.record import Record, load_record, save_record
 from forecast.record_tables import TABLES as RECORD_TABLES
+from forecast.requests import read_request
+from forecast.silence import assumption
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import (
     posterior_table,
@@ -70,7 +72,8 @@ class Forecast:
         wide = views.pivot(index="view", columns="scenario", values="probability")
         order = [v for v in ("brief", "inside", "outside", "resolved_60m") if v in wide.index]
         lines = wide.loc[order, list(dict.fromkeys(views["scenario"]))].to_string(float_format="{:.3f}".format)
-        return f"Forecast of {m['matter']} at {m['origin']} ({m['view']} view), seed {m['seed']}\n{lines}"
+        said = f"Forecast of {m['matter']} at {m['origin']} ({m['view']} view), seed {m['seed']}\n{lines}"
+        return "\n".join(line for line in (assumption(m), said) if line)
 
 
 def run(
@@ -80,16 +83,18 @@ def run(
     settings: Settings | None = None,
     *,
     compiled: Compiled | None = None,
+    assume_silence: bool = False,
 ) -> Forecast:
     """Forecast one matter from what was public by the end of ``origin`` (default: the record's last day, see below).
 
     ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. The default origin is
-    ``as_of`` of the prior file, or the day of the record's last publication if that is later. Raises
-    ``InputError`` on bad input and ``NotConvergedError`` if the draws do not pass the gate.
+    ``as_of`` of the prior file, or the day of the record's last publication if that is later. ``assume_silence``: an
+    origin after the record's last publication is taken, and that nothing came since is an assumption of the forecast,
+    named in its manifest (``assumed_silence``), by what is printed of it and under its figures. Raises ``InputError``
+    on bad input, such an origin without the assumption included, and ``NotConvergedError`` if the draws do not pass
+    the gate.
     """
-    spec = specification if isinstance(specification, Specification) else load_specification(specification)
-    known = record if isinstance(record, Record) else load_record(record)
-    day = default_origin(spec, known) if origin is None else as_day(origin)
+    spec, known, day = read_request(specification, record, origin, assume_silence=assume_silence)
     settings = settings or Settings()
     evidence = gather(spec, known, day)
     if compiled is None:
@@ -99,12 +104,6 @@ def run(
     posterior = fit(compiled, evidence, known, settings)
     report("Simulating what may follow")
     return conclude(posterior, known.as_of(day))
-
-
-def default_origin(specification: Specification, record: Record) -> date:
-    """Return ``as_of``, or the day of the record's last publication if that is later."""
-    last = record.events["published_on"].max()
-    return max(specification.as_of, last.date())
 
 
 def fit(
@@ -221,13 +220,21 @@ def _diagnostics(posterior: Posterior) -> dict[str, Any]:
 
 
 @working("Writing the forecast")
-def save(forecast: Forecast, folder: Path | str, draw: Callable[[Path], object] = lambda scratch: None) -> None:
-    """Write a complete folder; one that stands there already is replaced whole or not at all.
+def save(
+    forecast: Forecast,
+    folder: Path | str,
+    draw: Callable[[Path], object] = lambda scratch: None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a complete folder; the same forecast made before is replaced whole or not at all.
 
     ``draw`` may add figures to the folder that it is given: they are not sealed, for they can be drawn again.
+    ``overwrite``: replace a forecast of another matter, origin, prior file or record too. Raises ``InputError`` where
+    one stands there, or anything else.
     """
     folder = Path(folder)
-    refuse_foreign(folder)
+    refuse_foreign(folder, forecast.manifest, overwrite=overwrite)
     with whole_folder(folder) as scratch:
         write(forecast.tree, scratch / "posterior.nc")
         for name in DRAWS:
@@ -251,7 +258,9 @@ def load(folder: Path | str) -> Forecast:
     folder = Path(folder)
     saved = open_folder(folder)
     spec, origin = load_specification(folder / "priors.yaml"), date.fromisoformat(saved.manifest["origin"])
-    record = replace(load_record(folder / "record"), as_of_date=origin)
+    silence = saved.manifest.get("assumed_silence")
+    complete_to = date.fromisoformat(silence["last_publication"]) if silence else origin
+    record = replace(load_record(folder / "record"), as_of_date=origin, complete_to=complete_to)
     _require_same(saved.manifest, spec, record, folder / MANIFEST)
     draws = _read_draws(folder, saved, gather(spec, record, origin))
     return Forecast(

@@ -108,7 +108,7 @@ def from_prior(evidence: Evidence, record: Record, n: int, seed: int) -> PriorFo
             "statements": statement_table(future, outcomes, rng),
             "prior_resolution": resolution_table(outcomes).reset_index(),
         },
-        manifest=provenance(evidence, known, seed, VIEW),
+        manifest=provenance(evidence, known, seed, VIEW) | {"assumed_silence": None},  # nothing is fitted
     )
 
 

@@ -38,7 +38,7 @@ class Record:
     after `load_record`, the same order of rows whatever the order in the files. ``events.supersedes`` is
     always there. Treat the frames as values: copy one before changing it.
 
-    Two records are equal if their fingerprints are; ``as_of_date`` is no part of that.
+    Two records are equal if their fingerprints are; ``as_of_date`` and ``complete_to`` are no part of that.
     """
 
     proceedings: pd.DataFrame
@@ -51,6 +51,13 @@ class Record:
     caps: pd.DataFrame
     designated_services: pd.DataFrame
     as_of_date: date | None = None
+    complete_to: date | None = None
+
+    @property
+    def last_covered(self) -> date | None:
+        """Day of the last event published, or a later one to which a longer record was cut; ``None`` without either."""
+        days = [*self.events["published_on"].dropna().dt.date, self.complete_to]
+        return max((day for day in days if day is not None), default=None)
 
     @property
     def fingerprint(self) -> str:
@@ -118,6 +125,7 @@ class Record:
             fines=_known_fines(self.fines, events, end),
             designated_services=services,
             as_of_date=last,
+            complete_to=min(last, self.last_covered or last),
         )
 
     def in_force(self) -> Record:

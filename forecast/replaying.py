@@ -8,6 +8,7 @@ sampled anew, with the seeds of ``forecasting.conclude`` and its gate, and sees 
 from __future__ import annotations
 
 import calendar
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ from forecast.leaks import require_no_leak
 from forecast.outcomes import imagine
 from forecast.parallel import each
 from forecast.progress import report, working
-from forecast.record import Record, as_day, load_record
+from forecast.record import Record, as_day
 from forecast.record_tables import EARLIEST, LATEST
-from forecast.specification import Specification, load_specification
+from forecast.requests import read_request
+from forecast.specification import Specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.trees import provenance
 from forecast.vocabulary import INTERVAL, SCENARIOS
@@ -96,18 +98,19 @@ def replay(
     every: str = "1M",
     settings: Settings | None = None,
     compiled: Compiled | None = None,
+    assume_silence: bool = False,
 ) -> Trajectory:
     """Forecast one matter at ``start``, every so often, and at ``end``, each time from what was public by then.
 
-    ``specification`` and ``record`` are as in ``run``; ``every`` is ``<n>D``, ``<n>W`` or ``<n>M`` (days, weeks,
-    calendar months). A ``compiled`` model must have the coordinates of ``end``. Before the brief's date there is the
-    outside view only. Raises ``InputError`` on bad input and where nothing is public about the matter at ``start``,
-    ``LeakError`` if an origin sees anything later, ``NotConvergedError`` with the origin that does not pass the gate.
+    ``specification``, ``record`` and ``assume_silence`` are as in ``run``; ``every`` is ``<n>D``, ``<n>W`` or ``<n>M``
+    (days, weeks, calendar months). A ``compiled`` model must have the coordinates of ``end``. Before the brief's date
+    there is the outside view only. Raises ``InputError`` on bad input, where nothing is public about the matter at
+    ``start`` and where ``end`` lies after the record's last publication (unless silence is assumed), ``LeakError`` if
+    an origin sees anything later, ``NotConvergedError`` with the origin that does not pass the gate.
     """
-    spec = specification if isinstance(specification, Specification) else load_specification(specification)
-    whole = record if isinstance(record, Record) else load_record(record)
     days = origins(start, end, every)
-    _require_covered(spec.matter, whole, days[0], days[-1])
+    spec, whole, _ = read_request(specification, record, days[-1], place="end", assume_silence=assume_silence)
+    _require_known(spec.matter, whole, days[0])
     wider = whole.as_of(days[-1])
     known = [_seen(spec, whole, day, wider) for day in days]
     if compiled is None:
@@ -166,10 +169,8 @@ def _later(day: date, steps: int, unit: str) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _require_covered(matter: str, record: Record, start: date, end: date) -> None:
-    """Raise ``InputError`` if the record ends early, or with the matter's first day if that is after ``start``."""
-    if record.as_of_date is not None and record.as_of_date < end:
-        raise InputError(Problem("end", f"{end} lies after {record.as_of_date}, to which the record was cut"))
+def _require_known(matter: str, record: Record, start: date) -> None:
+    """Raise ``InputError`` if nothing is public about the matter by ``start``, with the first day on which it is."""
     cases = record.proceedings.loc[record.proceedings["matter_id"] == matter, "case_id"]
     published = record.events.loc[record.events["case_id"].isin(cases), "published_on"]
     days = (day.date() for day in sorted(set(published)))
@@ -297,4 +298,5 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
     )
     for name, unit in UNITS.items():
         data[name].attrs["units"] = unit
-    return data.assign_attrs(trajectory.manifest)
+    flat = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in trajectory.manifest.items()}
+    return data.assign_attrs(flat)

@@ -42,6 +42,7 @@ from forecast.likelihood import other_data
 from forecast.parameters import log_prior, parameters
 from forecast.record import Record
 from forecast.replication import observed, replicate
+from forecast.silence import silence_of
 from forecast.version import package_version
 from forecast.vocabulary import INTERVAL, PHASES, SCENARIOS, STAGES
 
@@ -209,8 +210,8 @@ def _replicated(draws: Draws, seed: int) -> xr.Dataset:
 
 
 def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict[str, Any]:
-    """Return what a result was made from, and with what: fingerprints, dates, seed, versions."""
-    spec = evidence.specification
+    """Return what a result was made from, and with what: fingerprints, dates, assumed silence, seed, versions."""
+    spec, silence = evidence.specification, silence_of(record, evidence.exposure.origin)
     return {
         "format": FORMAT,
         "version": package_version(),
@@ -220,6 +221,7 @@ def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict
         "view": view,
         "priors_fingerprint": spec.fingerprint,
         "record_fingerprint": record.fingerprint,
+        "assumed_silence": silence.as_json() if silence else None,
         "seed": seed,
         "interval": INTERVAL,
         "python": platform.python_version(),

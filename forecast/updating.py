@@ -22,19 +22,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecast.additions import append
 from forecast.conjugate import draw_conjugate
-from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast, conclude, fit
 from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather
+from forecast.joining import joined, silent_proceedings
 from forecast.likelihood import other_data
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights, outside_weights
 from forecast.parameters import parameters
 from forecast.progress import report, working
-from forecast.record import Record, as_day
-from forecast.record_checks import as_cells
-from forecast.record_tables import TABLES
+from forecast.requests import Request
 from forecast.vocabulary import SCENARIOS
 
 MAX_K_HAT = 0.7
@@ -80,22 +77,29 @@ def update(
     *,
     refit: bool = False,
     late: bool = False,
+    assume_silence: bool = False,
 ) -> Forecast:
     """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
 
-    ``additions`` are as in ``append``; none means silence. The default origin is the last publication among the new
-    rows; none may be published after it. Reweighted draws must pass the gate of sampled ones, or there is a new fit.
-    ``refit`` asks for one whatever the certificate says. ``late`` admits rows that were public by the old origin and
-    were missed then. What was done is kept in ``diagnostics["update"]``. Raises ``InputError`` on bad input,
+    ``additions`` are as in ``append``. The default origin is the last publication among the new rows; none may be
+    published after it. Reweighted draws must pass the gate of sampled ones, or there is a new fit. ``refit`` asks for
+    one whatever the certificate says. ``late`` admits rows that were public by the old origin and were missed then.
+    ``assume_silence`` takes an origin after the last event published of old and new rows, as in ``run``. What was done
+    is kept in ``diagnostics["update"]``, with the days from the old origin (``silent_days``) and the open proceedings
+    without an event in them (``silent_proceedings``) that count as silence. Raises ``InputError`` on bad input,
     ``NotConvergedError`` if a new fit does not pass the gate.
     """
-    spec, was = forecast.specification, date.fromisoformat(forecast.manifest["origin"])
-    record = append(forecast.record, additions)
-    day = _later_origin(forecast.record, record, was, origin, late)
-    settings = settings_of(forecast)
+    return updated(forecast, joined(forecast, additions, origin, late=late, assume_silence=assume_silence), refit=refit)
+
+
+def updated(forecast: Forecast, request: Request, *, refit: bool = False) -> Forecast:
+    """Return the forecast that ``update`` returns, given what was joined to it."""
+    spec, record, day = request
+    was, settings = date.fromisoformat(forecast.manifest["origin"]), settings_of(forecast)
     evidence = gather(spec, record, day)
     before = efficiency(forecast)
     told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
+    told |= {"silent_days": (day - was).days, "silent_proceedings": silent_proceedings(record.as_of(day), was)}
     reasons = ["asked for"] if refit else []
     if spec.pooling.value < 1:
         reasons.append("pooling below 1 needs the fit at the brief's date")
@@ -143,34 +147,6 @@ def settings_of(forecast: Forecast) -> Settings:
     """Return how a forecast was sampled."""
     draws, tune, chains, seed = (int(forecast.tree.attrs[f"settings_{k}"]) for k in ("draws", "tune", "chains", "seed"))
     return Settings(draws=draws, tune=tune, chains=chains, seed=seed)
-
-
-def _later_origin(old: Record, new: Record, was: date, origin: date | str | None, late: bool) -> date:
-    """Return the new origin, or refuse one that is earlier, and new rows that are not public between the two."""
-    rows = [(name, *row) for name in TABLES for row in _new_rows(getattr(old, name), getattr(new, name))]
-    day = max([was, *(published for *_, published in rows)]) if origin is None else as_day(origin)
-    if day < was:
-        raise InputError(Problem("origin", f"{day} lies before the forecast's own, {was}; run a new forecast instead"))
-    missed = f"was public by the forecast's origin, {was}; add it as a late discovery (late) if it was missed then"
-    unknown = f"becomes public after the new origin, {day}; move the origin or leave it out"
-    wrong = [
-        Problem(f"{name}, {first!r} published {published}", unknown if published > day else missed)
-        for name, first, published in rows
-        if published > day or (published <= was and not late)
-    ]
-    if wrong:
-        raise InputError(wrong)
-    return day
-
-
-def _new_rows(old: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, date]]:
-    """Return the first cell and the day of publication of every row that ``new`` has and ``old`` has not."""
-    if "published_on" not in new or new.equals(old):
-        return []
-    known = set(as_cells(old).itertuples(index=False, name=None))
-    fresh = [row not in known for row in as_cells(new).itertuples(index=False, name=None)]
-    rows = new.loc[fresh]
-    return list(zip(rows.iloc[:, 0], rows["published_on"].dt.date, strict=True))
 
 
 def reweight(

@@ -53,24 +53,43 @@ def focal_statute(draws: Draws, record: Record) -> Statute:
 def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFrame:
     """Return the probability of each family in each open proceeding within 3, 6, 9 and 12 months.
 
-    Columns ``case_id, matter_id, family, window_months, probability, mcse``. Focal proceedings are read off the joint
-    draws; every other one is simulated given its matter's scenario weights and frailty at each draw.
+    Columns ``case_id, matter_id, view, family, window_months, probability, mcse, outside_probability, outside_mcse``.
+    Focal proceedings are read off the joint draws, in the forecast's own view; every other one is simulated given its
+    matter's scenario weights and frailty at each draw, in the outside view. ``view`` says which.
+    ``outside_probability`` is what the outside view, as of any other proceeding, says of a focal one too.
     """
     draws = future.draws
     x = draws.evidence.exposure
     open_rows = [int(row) for row in np.flatnonzero(x.is_open)]
-    first = next(first_events(draws, [row for row in open_rows if row >= x.n_focal], max(WINDOWS), rng))
+    focal, others = ([row for row in open_rows if (row < x.n_focal) == own] for own in (True, False))
+    outside = next(first_events(draws, others, max(WINDOWS), rng))
+    if future.view == "inside":
+        (apart,) = rng.spawn(1)  # so that the numbers of all other proceedings do not depend on it
+        outside |= next(first_events(draws, focal, max(WINDOWS), apart))
     rows = []
     for row in open_rows:
-        times = future.paths.first[:, row] if row < x.n_focal else first[row]
+        own = future.paths.first[:, row] if row < x.n_focal else outside[row]
+        view = future.view if row < x.n_focal else "outside"
         for window in WINDOWS:
-            share = (times <= window).mean(axis=0)
+            shares = [(times <= window).mean(axis=0) for times in (own, outside.get(row, own))]
             rows += [
-                (x.cases[row], x.matters[x.row_matter[row]], family, window, p, np.sqrt(p * (1 - p) / len(draws)))
-                for family, p in zip(FAMILIES, share, strict=True)
+                (x.cases[row], x.matters[x.row_matter[row]], view, family, window, *_with_errors(pair, len(draws)))
+                for family, *pair in zip(FAMILIES, *shares, strict=True)
             ]
-    columns = ["case_id", "matter_id", "family", "window_months", "probability", "mcse"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["case_id", "matter_id", "view", "family", "window_months"]
+    return pd.DataFrame(rows, columns=[*columns, "probability", "mcse", "outside_probability", "outside_mcse"])
+
+
+def both_views(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of ``event_probabilities`` with a row for each view: inside ones are there in both views."""
+    inside = table["view"] == "inside"
+    outside = table.assign(view="outside", probability=table["outside_probability"], mcse=table["outside_mcse"])
+    return pd.concat([table.loc[inside], outside.loc[inside], table.loc[~inside]], ignore_index=True)
+
+
+def _with_errors(shares: Sequence[float], n: int) -> list[float]:
+    """Return shares of ``n`` draws, each with its Monte Carlo error."""
+    return [value for p in shares for value in (p, np.sqrt(p * (1 - p) / n))]
 
 
 def first_events(

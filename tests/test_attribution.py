@@ -322,7 +322,7 @@ def test_reported_errors_are_those_of_the_tables(packaged):
 
 def test_unreachable_steps_are_fitted(packaged, monkeypatch, caplog):
     """With a higher bar for effective draws the model is fitted between, and the bars still close."""
-    later = forecast.update(packaged, {}, "2026-03-03")
+    later = forecast.update(packaged, {}, "2026-03-03", assume_silence=True)
     caplog.set_level("INFO", "forecast")
     monkeypatch.setattr(explaining, "MIN_ESS", 9500)
     monkeypatch.setattr(explaining, "MOST_FITS", 1)

@@ -29,13 +29,13 @@ def forecast(*arguments, cwd=None, code=0):
 
 def test_run_writes_and_prints(tmp_path):
     done = forecast("run", cwd=tmp_path)
-    assert (tmp_path / "outputs/2026-02-03/summary.csv").is_file()
-    figures = {p.stem for p in (tmp_path / "outputs/2026-02-03/figures").iterdir()}
+    assert (tmp_path / "outputs/x-eu-2026/2026-02-03/summary.csv").is_file()
+    figures = {p.stem for p in (tmp_path / "outputs/x-eu-2026/2026-02-03/figures").iterdir()}
     assert figures == {"scenarios", "targets", "exceedance", "events"}
     for words in ("brief", "0.400", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
         assert words in done.stdout
     assert "\x1b[" not in done.stdout + done.stderr
-    assert forecast("show", "outputs/2026-02-03", cwd=tmp_path).stdout.strip() in done.stdout
+    assert forecast("show", "outputs/x-eu-2026/2026-02-03", cwd=tmp_path).stdout.strip() in done.stdout
 
 
 def test_show_and_validate(packaged_folder):
@@ -155,9 +155,15 @@ def test_update_writes_a_forecast_beside_the_old_one(packaged_folder, tmp_path):
     )
     done = forecast("update", old, "--events", tmp_path / "new.csv")
     assert "by reweighting: k-hat" in done.stdout
+    assert "Scenarios before and after" in done.stdout
     assert "x-eu-2026, origin 2026-03-03, inside view" in done.stdout
     assert forecast("validate", old, tmp_path / "2026-03-03").stdout.count(": ok, ") == 2
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    silent = forecast("update", old, "--origin", "2026-03-03", code=1)
+    assert "2026-03-03 lies 28 days after the record's last publication, 2026-02-03" in silent.stderr
+    other = forecast("update", old, "--origin", "2026-03-03", "--assume-silence", code=1)
+    assert "holds a result of another record" in other.stderr  # the folder beside DIR is that of the first update
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
     (tmp_path / "bad.csv").write_text("case_id,date,published_on,type\nnobody,2026-03-03,2026-03-03,raid\n")
     failed = forecast("update", old, "--events", tmp_path / "bad.csv", code=1)
     assert "bad.csv row 2, column case_id: 'nobody' is no case_id of proceedings" in failed.stderr

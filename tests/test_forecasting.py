@@ -3,19 +3,24 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from rich.console import Console
 from worlds import LATER, with_news
 
 import forecast
-from forecast import forecasting, inference
+from forecast import forecasting, inference, plots
 from forecast.files import InputError
+from forecast.hypotheses.whatifs import notes_of
 from forecast.inference import Compiled, NotConvergedError, Settings, gather
 from forecast.record import load_record
 from forecast.specification import load_specification
+from forecast.terminal.forecasts import screen
+from forecast.terminal.hypotheses import watch_screen, whatif_screen
 from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS, WINDOWS
 
 SHORT = Settings(draws=150, tune=200, chains=2, seed=5)
@@ -84,6 +89,18 @@ def test_columns_and_rows(packaged):
     events = packaged.tables["event_probabilities"]
     assert set(events["window_months"]) == set(WINDOWS)
     assert set(events["family"]) == set(FAMILIES)
+    assert list(events.columns) == [
+        "origin_date",
+        "case_id",
+        "matter_id",
+        "view",
+        "family",
+        "window_months",
+        "probability",
+        "mcse",
+        "outside_probability",
+        "outside_mcse",
+    ]
     assert list(packaged.tables["next_fines"].columns) == [
         "origin_date",
         "case_id",
@@ -257,6 +274,46 @@ def test_a_folder_is_replaced_whole_or_not_at_all(packaged, packaged_folder, tmp
     assert not (target / "note.txt").exists()
 
 
+def test_assumed_silence_is_kept_and_said_everywhere(compiled, lenient, tmp_path):
+    day = "2026-05-03"
+    result = forecasting.run(origin=day, settings=SHORT, compiled=compiled, assume_silence=True)
+    told = {"last_publication": "2026-02-03", "days": 89, "open_proceedings": 56}
+    assert result.manifest["assumed_silence"] == told
+    sentence = "Assumed silence: the record's last publication is of 2026-02-03; that nothing came in the 89 days"
+    assert str(result).startswith(sentence)
+    forecasting.save(result, tmp_path / "late")
+    again = forecasting.load(tmp_path / "late")
+    assert again.manifest["assumed_silence"] == told
+    assert again.record.last_covered == date(2026, 2, 3)
+    assert printed(screen(again.tables, again.manifest, again.diagnostics)).startswith(sentence)
+    assert sentence in " ".join(plots.scenarios(again).get_supxlabel().split())
+    with pytest.raises(InputError, match="2026-05-03 lies 89 days after"):
+        forecast.update(again, {})
+    watched = printed(watch_screen(forecast.watch(again, most=1)))
+    assert watched.startswith(sentence)
+    supposed = forecast.whatif(again, levers=["proactive_compliance"])
+    assert printed(whatif_screen(supposed)).startswith(sentence)
+    assert notes_of(supposed.manifest, supposed.suppositions)["assumed_silence"].startswith(sentence)
+
+
+def printed(parts):
+    console = Console(width=400, no_color=True)
+    with console.capture() as capture:
+        console.print(parts)
+    return capture.get()
+
+
+def test_a_forecast_of_another_record_is_replaced_only_when_asked(packaged, packaged_folder, tmp_path):
+    other = replace(packaged, manifest={**packaged.manifest, "record_fingerprint": "0" * 64})
+    target = shutil.copytree(packaged_folder, tmp_path / "target")
+    before = (target / "manifest.json").read_bytes()
+    with pytest.raises(InputError, match="holds a result of another record"):
+        forecasting.save(other, target)
+    assert (target / "manifest.json").read_bytes() == before
+    forecasting.save(other, target, overwrite=True)
+    assert (target / "manifest.json").read_bytes() != before
+
+
 def test_a_folder_of_something_else_is_not_replaced(packaged, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(InputError, match="holds no forecast"):
@@ -280,5 +337,5 @@ def test_a_record_of_proceedings_and_events_alone_is_enough(tmp_path, lenient):
     forecasting.save(result, tmp_path / "bare")
     again = forecasting.load(tmp_path / "bare")
     assert again.summary["mean"].notna().any()
-    later = forecast.update(again, {}, origin="2026-02-10")
+    later = forecast.update(again, {}, origin="2026-02-10", assume_silence=True)
     assert later.manifest["origin"] == "2026-02-10"

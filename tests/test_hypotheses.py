@@ -55,8 +55,8 @@ def values(result, what, view, horizon=0, statistic="probability"):
     return rows.loc[(what, view, horizon, statistic)]
 
 
-def printed(result):
-    console = Console(width=160, no_color=True)
+def printed(result, width=160):
+    console = Console(width=width, no_color=True)
     with console.capture() as capture:
         console.print(whatif_screen(result))
     return capture.get()
@@ -123,6 +123,47 @@ def test_silence_alone_speaks_for_the_milder_scenario(packaged):
     quiet = whatif(packaged, silence_until="2026-06-15")
     assert values(quiet, "limited", "inside")["change"] > 0.03
     assert values(quiet, "crackdown", "inside")["change"] < -0.03
+
+
+def test_silence_up_to_an_event_is_told_apart_from_the_event(packaged, charged):
+    """The middle column is what the same days without the event would leave, and the two parts sum to the change."""
+    alone = whatif(packaged, silence_until="2026-06-15")
+    keys = ["target", "view", "horizon_months", "statistic"]
+    table, silent = (one.table.set_index(keys) for one in (charged, alone))
+    for column in ("silent", "after"):
+        assert silent[column].to_numpy() == pytest.approx(table["silent"].to_numpy(), rel=1e-12)
+    assert (table["change_silent"] + table["change_event"]).to_numpy() == pytest.approx(table["change"].to_numpy())
+    now, quiet, event = (table.at[("crackdown", "inside", 0, "probability"), c] for c in ("before", "silent", "after"))
+    assert quiet < now < event  # the two parts have opposite signs: their sum alone would hide that
+    assert charged.silent["scenarios"].equals(alone.after["scenarios"])
+    assert charged.silent_certificate == alone.certificate
+
+
+def test_an_event_elsewhere_is_compared_with_silence_of_the_same_matters(packaged):
+    found = whatif(packaged, [ELSEWHERE])
+    both = supposed_evidence(held(packaged).evidence, packaged.record, date(2026, 5, 4), ("x-eu-2026", "uk-osa-x-2026"))
+    posterior, _ = updating.reweight(held(packaged), both, 1.0, matters=("x-eu-2026", "uk-osa-x-2026"))
+    expected = updating.inside_weights(posterior.draws).mean(axis=0)
+    silent = [values(found, name, "inside")["silent"] for name in SCENARIOS]
+    assert silent == pytest.approx(expected, abs=1e-9)
+
+
+def test_levers_alone_have_no_silence(compliant):
+    assert compliant.silent is None
+    assert not {"silent", "change_silent", "change_event"} & set(compliant.table)
+    assert "silent" not in printed(compliant)
+
+
+@pytest.mark.parametrize("kind", ["charged", "compliant"])
+def test_screens_fit_eighty_columns_and_amounts_are_medians(kind, request):
+    result = request.getfixturevalue(kind)
+    text = printed(result, 80)
+    rows = {line.split("  ")[0].strip(): line for line in text.splitlines()}
+    median = values(result, "total_cost", "inside", 6, "median")["after"] * 1e-6
+    assert f" {median:,.0f} " in rows["total_cost"]
+    assert "of all other targets the median" in " ".join(text.split())
+    for name in ("resolved: significant", "moderation_spending", "m EUR a year"):
+        assert name in text  # no name is cut or folded
 
 
 def test_an_event_elsewhere_brings_its_own_matter_and_hardly_moves_ours(packaged):
@@ -220,7 +261,6 @@ def test_a_refit_is_made_where_it_is_asked_for_and_weights_fail(packaged, old, c
 
     def fit(compiled, evidence, record, settings):
         asked.append(evidence)
-        monkeypatch.setattr(updating, "MAX_K_HAT", 0.7)
         return updating.reweight(old, evidence, 1.0, matters=("x-eu-2026",))[0]
 
     monkeypatch.setattr(updating, "MAX_K_HAT", -9.0)
@@ -230,7 +270,8 @@ def test_a_refit_is_made_where_it_is_asked_for_and_weights_fail(packaged, old, c
     assert "Fitting anew (k-hat" in caplog.messages[0]
     assert anew.manifest["method"] == "refitted"
     assert "Fitted anew" in printed(anew)
-    assert asked[0].exposure.origin == date(2026, 6, 15)
+    assert [evidence.exposure.origin for evidence in asked] == [date(2026, 6, 15)] * 2  # after silence, and the event
+    assert len(asked[1].exposure.news_row) == len(asked[0].exposure.news_row) + 1
     assert anew.table.equals(charged.table)
 
 
@@ -255,7 +296,8 @@ def test_what_is_printed_says_plainly_that_it_is_hypothetical(charged, compliant
     assert f"{CHARGED}: supposed" in text
     assert "nothing else happens in x-eu-2026" in text
     after = values(charged, "crackdown", "inside")["after"]
-    assert f"0.150 -> {after:.3f}" in text
+    silent = values(charged, "crackdown", "inside")["silent"]
+    assert f"inside crackdown 0.150 {silent:.3f} {after:.3f} {after - silent:+.3f}" in " ".join(text.split())
     assert "event:executive" in text
     levers = printed(compliant)
     assert "do(executive_governance), an assumption and no evidence: executive hazards x 0.6" in levers
@@ -338,7 +380,10 @@ def test_the_command_writes_one_file_touches_no_folder_and_needs_no_sampler(pack
     assert done.stdout.rstrip().endswith("0 [False, False, False]"), done.stderr
     assert out.read_text().startswith("# content: hypothetical: nothing of this has happened\n")
     table = pd.read_csv(out, comment="#")
-    assert list(table) == ["target", "view", "horizon_months", "statistic", "unit", "before", "after", "change", "mcse"]
+    assert list(table) == [
+        *("target", "view", "horizon_months", "statistic", "unit", "before", "silent", "after", "change", "mcse"),
+        *("change_silent", "mcse_silent", "change_event", "mcse_event"),
+    ]
     refused = command("--event", CHARGED, "--out", packaged_folder / "new.csv")
     assert "lies in the folder of a forecast" in refused.stderr
     assert {p: p.read_bytes() for p in packaged_folder.rglob("*") if p.is_file()} == before

@@ -19,7 +19,7 @@ from forecast.resolution import RESOLUTIONS
 from forecast.specification import load_specification
 from forecast.summaries import resolution_table, statement_table, targets
 from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
-from forecast.watchlist import event_probabilities, focal_statute, next_fines
+from forecast.watchlist import both_views, event_probabilities, first_events, focal_statute, next_fines
 
 N = 4000
 
@@ -188,6 +188,52 @@ def test_watch_list_covers_every_open_proceeding(future):
     empty = fines["q50"].isna()
     assert (fines.loc[empty, "reason"].str.contains("no turnover|only")).all()
     assert (np.diff(fines.loc[~empty, ["q05", "q25", "q50", "q75", "q95"]].to_numpy(), axis=1) >= 0).all()
+
+
+def test_the_watch_list_says_which_view_each_row_is_of(future):
+    """Focal rows are the analyst's; what the outside view says of them is what it would say of any other proceeding."""
+    events = event_probabilities(future, np.random.default_rng(9))
+    draws, x = future.draws, future.draws.evidence.exposure
+    focal = events["matter_id"] == x.matters[0]
+    assert focal.any()
+    assert (events.loc[focal, "view"] == "inside").all()
+    assert (events.loc[~focal, "view"] == "outside").all()
+    assert (events.loc[~focal, "probability"] == events.loc[~focal, "outside_probability"]).all()
+    assert (events.loc[~focal, "mcse"] == events.loc[~focal, "outside_mcse"]).all()
+    rows = [int(row) for row in np.flatnonzero(x.is_open[: x.n_focal])]
+    other = next(first_events(draws, rows, 12, np.random.default_rng(77)))
+    table = events.loc[focal].set_index(["case_id", "family", "window_months"])
+    gaps = []
+    for row in rows:
+        for k, family in enumerate(FAMILIES):
+            own = table.loc[(x.cases[row], family, 12)]
+            again = (other[row][:, k] <= 12).mean()
+            gaps.append((own["outside_probability"] - again) / max(own["outside_mcse"], 1 / len(draws)))
+    assert np.abs(gaps).max() < 6
+    assert np.mean(np.square(gaps)) < 3
+    apart = (table["probability"] - table["outside_probability"]).abs()
+    assert apart.max() > 0.05  # both views differ: to leave the view unsaid would mislead
+
+
+def test_the_outside_view_of_the_focal_matter_moves_no_other_number(future):
+    one, two = (event_probabilities(future, np.random.default_rng(9)) for _ in range(2))
+    assert one.equals(two)
+    x, rng = future.draws.evidence.exposure, np.random.default_rng(9)
+    others = [int(row) for row in np.flatnonzero(x.is_open) if row >= x.n_focal]
+    first = next(first_events(future.draws, others, 12, rng))
+    rows = one.loc[(one["case_id"] == x.cases[others[0]]) & (one["window_months"] == 12)]
+    assert rows["probability"].to_numpy() == pytest.approx((first[others[0]] <= 12).mean(axis=0))
+
+
+def test_a_proceeding_of_the_matter_stands_in_both_views(future):
+    events = event_probabilities(future, np.random.default_rng(9))
+    both = both_views(events)
+    inside = events.loc[events["view"] == "inside"]
+    assert len(both) == len(events) + len(inside)
+    case = inside["case_id"].iloc[0]
+    for view, column in (("inside", "probability"), ("outside", "outside_probability")):
+        rows = both.loc[(both["case_id"] == case) & (both["view"] == view)]
+        assert rows["probability"].to_numpy() == pytest.approx(inside.loc[inside["case_id"] == case, column].to_numpy())
 
 
 def test_the_same_seed_gives_the_same_future():

@@ -17,6 +17,7 @@ from forecast.plots import answers
 from forecast.plots.look import SCENARIO_COLOURS
 from forecast.terminal.forecasts import VIEWS
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.watchlist import both_views
 
 FIGURES = ("scenarios", "targets", "exceedance", "events", "watchlist")
 IMPACTS = ["valuation_change", "user_attrition", "moderation_spending", "total_cost"]
@@ -285,20 +286,23 @@ def test_a_scenario_without_draws_has_no_line(packaged):
 @pytest.mark.parametrize("window", WINDOWS)
 def test_cells_are_the_table_of_events(packaged, window):
     axes = answers.watchlist(packaged, window).axes[0]
-    table = packaged.tables["event_probabilities"].query("window_months == @window")
+    table = both_views(packaged.tables["event_probabilities"]).query("window_months == @window")
     rows = [t.get_text() for t in axes.get_yticklabels()]
     cells = axes.collections[0].get_array().reshape(len(rows), -1)
-    assert len(rows) == table["case_id"].nunique()
-    stated = table.set_index(["case_id", "family"])["probability"]
+    focal = table["matter_id"] == packaged.manifest["matter"]
+    table = table.assign(row=table["case_id"].where(~focal, table["case_id"] + ", " + table["view"] + " view"))
+    assert len(rows) == table["row"].nunique()
+    stated = table.set_index(["row", "family"])["probability"]
     expected = np.array([[stated[case, family] for family in FAMILIES] for case in rows])
     np.testing.assert_allclose(cells, expected)
     assert [t.get_text() for t in axes.get_xticklabels()] == [answers.FAMILY_NAMES[f] for f in FAMILIES]
     assert (np.diff(expected.max(axis=1)) <= 0).all()
     printed = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
     assert printed == {(i, j): f"{expected[i, j]:.2f}" for i, j in np.argwhere(expected >= 0.05)}
-    focal = set(table.loc[table["matter_id"] == packaged.manifest["matter"], "case_id"])
-    assert {t.get_text() for t in axes.get_yticklabels() if t.get_fontweight() == "bold"} == focal
-    assert focal
+    own = set(table.loc[focal, "row"])
+    assert {t.get_text() for t in axes.get_yticklabels() if t.get_fontweight() == "bold"} == own
+    assert len(own) == 2 * packaged.tables["event_probabilities"].query("view == 'inside'")["case_id"].nunique()
+    assert {name.split(", ")[1] for name in own} == {"inside view", "outside view"}
 
 
 def test_an_unknown_window_is_refused(packaged):

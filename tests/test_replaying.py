@@ -140,7 +140,7 @@ def test_a_matter_or_a_time_that_the_record_does_not_cover_is_refused(never_comp
     with pytest.raises(InputError, match="holds nothing about the matter 'nobody'"):
         replay(brief("nobody"), start="2025-02-03", end="2026-02-03")
     cut = load_record().as_of("2025-06-03")
-    with pytest.raises(InputError, match="end: 2026-02-03 lies after 2025-06-03, to which the record was cut"):
+    with pytest.raises(InputError, match=r"end: 2026-02-03 lies .* days after the day to which the record was cut"):
         replay(record=cut, start="2025-02-03", end="2026-02-03")
 
 
@@ -568,7 +568,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch, compiled):
     assert "x-eu-2026, origins 2026-01-03 to 2026-02-03, every 1M" in printed
     assert "2026-02-03 inside 0.400 0.450 0.150" in printed
     assert "Origin 2026-01-03 done, 1 of 2" in told.err
-    assert {p.name for p in (tmp_path / "outputs/replay-2026-01-03-2026-02-03").iterdir()} >= {
+    assert {p.name for p in (tmp_path / "outputs/x-eu-2026/replay-2026-01-03-2026-02-03").iterdir()} >= {
         "trajectory.nc",
         "record",
     }

@@ -60,8 +60,8 @@ def figure(watched):
     return plots.signposts(watched)
 
 
-def printed(result):
-    console = Console(width=160, no_color=True)
+def printed(result, width=160):
+    console = Console(width=width, no_color=True)
     with console.capture() as capture:
         console.print(watch_screen(result))
     return capture.get()
@@ -231,6 +231,29 @@ def test_moves_sum_to_nothing_and_silence_is_good_news(table):
     findings = table[table["family"] == "findings"]
     assert len(findings) > 2
     assert (findings["limited_move"] < -0.05).all()
+
+
+def test_now_and_silence_stand_beside_every_signpost(watched, table):
+    """Three columns: now, after silence, after the event; the stress test has the same three."""
+    silence = table[table["kind"] == "silence"].iloc[0]
+    for name in (*SCENARIOS, "fine_left_median", "fine_left_mean"):
+        for end in ("", "_mcse"):
+            assert (table[f"{name}_now{end}"] == table[f"{name}{end}"].iloc[0]).all()
+            assert (table[f"{name}_silent{end}"] == silence[f"{name}{end}"]).all()
+    stress = watched.stress
+    assert (stress.table["now"] == stress.present).all()
+    assert (stress.table["silent"] == stress.silent).all()
+    assert list(stress.table)[2:5] == ["now", "silent", "probability"]
+
+
+def test_the_screen_fits_eighty_columns(watched):
+    text = printed(watched, 80)
+    for name in watched.table["case_id"]:
+        assert name in text
+    for row in watched.stress.table.itertuples():
+        assert f"{row.now:.3f}  {row.silent:.3f}" in text
+    assert "fines" in text
+    assert "(median)" in text
 
 
 def test_errors_are_as_large_as_another_seed_shows(table, branches):
@@ -406,7 +429,11 @@ def test_what_is_printed_says_plainly_that_none_of_it_has_happened(watched):
     assert "what to watch until 2026-05-04. None of it has happened." in text
     assert "1 event would lift crackdown over 0.5, from 0.150 now" in text
     silence = watched.table[watched.table["kind"] == "silence"].iloc[0]
-    assert f"{silence['crackdown']:.3f} ({silence['crackdown_move']:+.3f})" in text
+    lines = text.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("silence"))
+    assert [line.split()[0] for line in lines[place - 1 : place + 1]] == ["now", "silence"]
+    assert f"{silence['crackdown']:.3f}" in lines[place]
+    assert f"({silence['crackdown_move']:+.3f})" in lines[place + 1]
     assert watched.stress.table["events"].iloc[0] in text
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from arviz_stats.base import array_stats
+from rich.console import Console
 from scipy import stats
 from scipy.signal import lfilter
 from worlds import case, event
@@ -22,6 +23,7 @@ from forecast.files import InputError, whole_folder
 from forecast.inference import gather
 from forecast.monte_carlo import convergence
 from forecast.outcomes import inside_weights
+from forecast.terminal.evidence import update_screen
 from forecast.updating import median_errors, resampled, reweight, smoothed, stored, total_log_likelihood, update
 from forecast.vocabulary import SCENARIOS
 
@@ -195,6 +197,31 @@ def test_the_error_of_a_median_is_that_of_independent_draws():
     assert median_errors(draws, 500)["fine_left"]["60"] == pytest.approx(2 * found["fine_left"]["60"])
 
 
+def test_both_forecasts_are_printed_side_by_side_with_the_silence_taken(packaged, both):
+    console = Console(width=80, no_color=True)
+    with console.capture() as capture:
+        console.print(update_screen(packaged, both[0]))
+    lines = capture.get().splitlines()
+    rows = {" ".join(line.split()[:2]): line for line in lines}
+    old, new = (x.scenarios.set_index(["view", "scenario"])["probability"] for x in (packaged, both[0]))
+    before, after = (one["inside", "crackdown"] for one in (old, new))
+    assert f"{before:.3f} " in rows["inside crackdown"]
+    assert rows["inside crackdown"].rstrip().endswith(f"{after - before:+.3f}")
+    medians = [
+        x.summary.query("scenario == 'all' and target == 'fine_left' and horizon_months == 60").iloc[0]
+        for x in (packaged, both[0])
+    ]
+    for row in medians:
+        middle, low, high = (f"{row[q] * 1e-6:,.0f}" for q in ("q50", "q05", "q95"))
+        assert f"{middle} [{low}, {high}]" in rows["fine_left (m"]
+    assert rows["event:findings 24"].count("±") == 2
+    text = " ".join(" ".join(lines).split())
+    assert "in the 28 days from 2026-02-03 to 2026-03-03 no event came in 55 proceedings open at their start" in text
+    assert both[0].diagnostics["update"]["silent_days"] == 28
+    assert both[0].diagnostics["update"]["silent_proceedings"] == 55
+    assert both[0].manifest["assumed_silence"] is None
+
+
 def test_the_certificate_is_kept_with_every_error(both):
     told = both[0].diagnostics["update"]
     assert set(told["scenario_error"]) == set(SCENARIOS)
@@ -224,14 +251,14 @@ def test_two_updates_at_once_leave_a_whole_folder(packaged_folder, tmp_path):
 def test_an_interrupted_update_leaves_what_was_there(packaged, packaged_folder, tmp_path, monkeypatch):
     shutil.copytree(packaged_folder, tmp_path / "old")
     before = {p: p.read_bytes() for p in (tmp_path / "old").rglob("*") if p.is_file()}
-    result = update(packaged, {}, "2026-02-10")
+    result = update(packaged, {}, "2026-02-10", assume_silence=True)
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(forecasting, "seal", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        forecast.save(result, tmp_path / "old")
+        forecast.save(result, tmp_path / "old", overwrite=True)
     assert {p: p.read_bytes() for p in (tmp_path / "old").rglob("*") if p.is_file()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["old"]
 

@@ -87,8 +87,10 @@ def questions(
 
 
 def last_day(whole: Record) -> date:
-    """Return the day up to which a record answers: the one it was cut to, else that of its last publication."""
-    return whole.as_of_date or whole.events["published_on"].max().date()
+    """Return the day up to which a record answers (``Record.last_covered``); later days answer nothing."""
+    if whole.last_covered is None:
+        raise InputError(Problem("record", "has no events: nothing can be answered from it"))
+    return whole.last_covered
 
 
 def window(day: date, months: int) -> Window:

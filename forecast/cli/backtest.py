@@ -11,6 +11,7 @@ from rich.markup import escape
 from forecast.cli.shell import (
     ChainsOption,
     DrawsOption,
+    OverwriteOption,
     PriorsOption,
     RecordOption,
     SeedOption,
@@ -39,18 +40,25 @@ def backtest(
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Forecast every open proceeding at past dates from what was public then, and score it against plain baselines."""
     from forecast import backtesting, plots  # noqa: PLC0415
+    from forecast.backtesting.asking import last_day  # noqa: PLC0415
     from forecast.folders import require_place  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
+    from forecast.record import as_day, load_record  # noqa: PLC0415
+    from forecast.requests import Request  # noqa: PLC0415
+    from forecast.specification import load_specification  # noqa: PLC0415
     from forecast.terminal.scores import backtest_screen  # noqa: PLC0415
 
-    require_place(out, "backtest")
+    spec, whole = load_specification(priors), load_record(record)
+    final = last_day(whole) if end is None else as_day(end)
+    require_place(out, "backtest", Request(spec, whole, final).identity, overwrite=overwrite)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     result = backtesting.backtest(
-        priors,
-        record,
+        spec,
+        whole,
         start=start,
         end=end,
         every=every,
@@ -58,7 +66,7 @@ def backtest(
         settings=Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False),
         scheduler=scheduler,
     )
-    plots.save_backtest(result, out)
+    plots.save_backtest(result, out, overwrite=overwrite)
     console().print(backtest_screen(result))
     console().print(f"Written to {escape(str(out))}", soft_wrap=True)
 

@@ -9,9 +9,11 @@ import typer
 from rich.markup import escape
 
 from forecast.cli.shell import (
+    AssumeSilenceOption,
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    OverwriteOption,
     PriorsOption,
     RecordOption,
     SeedOption,
@@ -30,21 +32,30 @@ def run(
     origin: Annotated[
         str | None, typer.Option(help="Origin date, YYYY-MM-DD: what was public by its end counts.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<origin>).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/<matter>/<origin>).")] = None,
     draws: DrawsOption = None,
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    assume_silence: AssumeSilenceOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
+    from forecast.folders import refuse_foreign  # noqa: PLC0415
+    from forecast.places import default_folder  # noqa: PLC0415
+    from forecast.requests import read_request  # noqa: PLC0415
+
+    request = read_request(priors, record, origin, assume_silence=assume_silence)
+    folder = out or default_folder(request.specification.matter, str(request.origin))
+    refuse_foreign(folder, request.identity, overwrite=overwrite)
     from forecast import forecasting  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
 
     progress = console(stderr=True)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
-    result = forecasting.run(priors, record, origin, settings)
-    finish(result, out or Path("outputs") / result.manifest["origin"])
+    result = forecasting.run(*request, settings, assume_silence=assume_silence)
+    finish(result, folder, overwrite=overwrite)
 
 
 @app.command()

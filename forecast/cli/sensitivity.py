@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from forecast.cli.shell import FolderArgument, app
+from forecast.cli.shell import FolderArgument, OverwriteOption, app
 from forecast.terminal.look import console
 
 
@@ -19,6 +19,7 @@ def sensitivity(
         bool, typer.Option("--quick", help="Change one reading at a time only, and fit nothing anew for a matter.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, DIR-sensitivity).")] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Say what a saved forecast rests on: priors and data, single matters, and how the brief is read."""
     from forecast import forecasting, plots, sensitivity  # noqa: PLC0415
@@ -27,8 +28,9 @@ def sensitivity(
 
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     target = out or beside.with_name(f"{beside.name}-sensitivity")
-    require_place(target, "sensitivity")
-    result = sensitivity.probe(forecasting.load(folder), quick=quick)
-    plots.save_sensitivity(result, target)
+    saved = forecasting.load(folder)
+    require_place(target, "sensitivity", saved.manifest, overwrite=overwrite)
+    result = sensitivity.probe(saved, quick=quick)
+    plots.save_sensitivity(result, target, overwrite=overwrite)
     console().print(sensitivity_screen(result))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

@@ -63,6 +63,16 @@ DrawsOption = Annotated[int | None, _setting("draws", "Draws per chain")]
 TuneOption = Annotated[int | None, _setting("tune", "Tuning steps per chain")]
 ChainsOption = Annotated[int | None, _setting("chains", "Chains")]
 SeedOption = Annotated[int | None, _setting("seed", "Seed of everything random")]
+AssumeSilenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--assume-silence", help="Take an origin after the record's last publication; assume nothing came since."
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a result of another matter, origin, prior file or record that is there."),
+]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
 ONE_FORECAST = ("run", "update", "show", "plot")
 """Commands that make or read one forecast: they end before there is garbage to speak of."""
@@ -90,13 +100,16 @@ def begin(
         context.call_on_close(gc.enable)
 
 
-def finish(result: Any, folder: Path) -> None:
+def finish(result: Any, folder: Path, *, overwrite: bool = False) -> None:
     """Save a new forecast with its first figures, as PNG, and print it."""
     from forecast import forecasting, plots  # noqa: PLC0415
     from forecast.folders import FIGURES  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
-    forecasting.save(result, folder, lambda scratch: plots.save(result, scratch / FIGURES, plots.FIRST, ["png"]))
+    def drawn(scratch: Path) -> None:
+        plots.save(result, scratch / FIGURES, plots.FIRST, ["png"])
+
+    forecasting.save(result, folder, drawn, overwrite=overwrite)
     terminal = console()
     terminal.print(screen(result.tables, result.manifest, result.diagnostics))
     terminal.print(f"Written to {escape(str(folder))}")

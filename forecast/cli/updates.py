@@ -9,9 +9,11 @@ import typer
 from rich.markup import escape
 
 from forecast.cli.shell import (
+    AssumeSilenceOption,
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    OverwriteOption,
     PriorsOption,
     RecordOption,
     SeedOption,
@@ -31,17 +33,24 @@ def update(
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, by origin).")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew whatever the certificate says.")] = False,
     late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
+    assume_silence: AssumeSilenceOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Add new evidence to a saved forecast: reweight its draws where that is certified, else fit anew."""
     from forecast import forecasting, updating  # noqa: PLC0415
-    from forecast.terminal.evidence import update_line  # noqa: PLC0415
+    from forecast.folders import refuse_foreign  # noqa: PLC0415
+    from forecast.joining import joined  # noqa: PLC0415
+    from forecast.terminal.evidence import update_screen  # noqa: PLC0415
 
     given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
     old = forecasting.load(folder)
-    result = updating.update(old, given, origin, refit=refit, late=late)
+    request = joined(old, given, origin, late=late, assume_silence=assume_silence)
     beside = folder if folder.name not in ("", "..") else folder.resolve()
-    finish(result, out or beside.with_name(result.manifest["origin"]))
-    console().print(update_line(result.diagnostics), markup=False)
+    target = out or beside.with_name(str(request.origin))
+    refuse_foreign(target, request.identity, overwrite=overwrite)
+    result = updating.updated(old, request, refit=refit)
+    finish(result, target, overwrite=overwrite)
+    console().print(update_screen(old, result))
 
 
 @app.command()
@@ -51,24 +60,35 @@ def replay(
     every: Annotated[str, typer.Option(help="Step: <n>D, <n>W or <n>M (days, weeks, calendar months).")] = "1M",
     priors: PriorsOption = None,
     record: RecordOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write (default: outputs/replay-FROM-TO).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write (default: outputs/<matter>/replay-FROM-TO).")
+    ] = None,
     draws: DrawsOption = None,
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    assume_silence: AssumeSilenceOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Forecast at each of several dates from what was public then; print and write how the forecast moved."""
     from forecast import plots, replaying  # noqa: PLC0415
     from forecast.folders import require_place  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
+    from forecast.places import default_folder  # noqa: PLC0415
+    from forecast.requests import read_request  # noqa: PLC0415
     from forecast.terminal.evidence import replay_screen  # noqa: PLC0415
 
-    folder = out or Path("outputs") / f"replay-{start}-{end}"
-    require_place(folder, "trajectory")
+    replaying.origins(start, end, every)
+    request = read_request(priors, record, end, place="end", assume_silence=assume_silence)
+    folder = out or default_folder(request.specification.matter, f"replay-{start}-{end}")
+    require_place(folder, "trajectory", request.identity, overwrite=overwrite)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
-    result = replaying.replay(priors, record, start=start, end=end, every=every, settings=settings)
-    plots.save_trajectory(result, folder)
+    spec, whole, _ = request
+    result = replaying.replay(
+        spec, whole, start=start, end=end, every=every, settings=settings, assume_silence=assume_silence
+    )
+    plots.save_trajectory(result, folder, overwrite=overwrite)
     console().print(replay_screen(result))
     console().print(f"Written to {escape(str(folder))}", soft_wrap=True)
 
@@ -87,19 +107,21 @@ def whatif(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every number before and after.")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew where stored draws cannot be reweighted.")] = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Say how a saved forecast would stand had events come, had nothing come, were mitigations at work."""
     from forecast import forecasting  # noqa: PLC0415
     from forecast.hypotheses import whatifs  # noqa: PLC0415
     from forecast.terminal.hypotheses import whatif_screen  # noqa: PLC0415
 
-    if out:
-        whatifs.require_file(out)
     old = forecasting.load(folder)
+    if out:
+        whatifs.require_file(out, old.manifest, overwrite=overwrite)
     result = whatifs.whatif(old, event or (), silence_until, lever or (), refit=refit)
     console().print(whatif_screen(result))
     if out:
-        whatifs.write_table(out, result.table, whatifs.notes_of(result.manifest, result.suppositions))
+        notes = whatifs.notes_of(result.manifest, result.suppositions)
+        whatifs.write_table(out, result.table, notes, overwrite=overwrite)
         console().print(f"Written to {escape(str(out))}", soft_wrap=True)
 
 
@@ -109,6 +131,7 @@ def watch(
     scenario: Annotated[str, typer.Option(help="Scenario that the stress test lifts.")] = "crackdown",
     over: Annotated[float, typer.Option(help="Probability over which it is to be lifted.")] = 0.5,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, DIR-watch).")] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Say which next events, or which silence, would tell most, and what it would take to lift a scenario."""
     from forecast import forecasting, hypotheses, plots  # noqa: PLC0415
@@ -117,9 +140,10 @@ def watch(
 
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     target = out or beside.with_name(f"{beside.name}-watch")
-    require_place(target, "signposts")
-    result = hypotheses.watch(forecasting.load(folder), scenario, over)
-    plots.save_watch(result, target)
+    old = forecasting.load(folder)
+    require_place(target, "signposts", old.manifest, overwrite=overwrite)
+    result = hypotheses.watch(old, scenario, over)
+    plots.save_watch(result, target, overwrite=overwrite)
     console().print(watch_screen(result))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)
 
@@ -130,6 +154,7 @@ def explain(
     after: Annotated[Path, typer.Argument(metavar="DIR2", help="Folder of the later forecast.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR2, DIR2-explained).")] = None,
     arrival: Annotated[bool, typer.Option("--arrival", help="Events in order of arrival alone: quicker.")] = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Say which event moved a forecast by how much, in bars that sum to the whole change."""
     from forecast import attribution, forecasting, plots  # noqa: PLC0415
@@ -138,8 +163,10 @@ def explain(
 
     beside = after if after.name not in ("", "..") else after.resolve()
     target = out or beside.with_name(f"{beside.name}-explained")
-    require_place(target, "explanation")
-    result = attribution.explain(forecasting.load(before), forecasting.load(after), order_free=not arrival)
-    plots.save_explanation(result, target, arrival=arrival)
+    one, two = forecasting.load(before), forecasting.load(after)
+    about = {"before": one.manifest, "after": two.manifest}
+    require_place(target, "explanation", about, overwrite=overwrite)
+    result = attribution.explain(one, two, order_free=not arrival)
+    plots.save_explanation(result, target, arrival=arrival, overwrite=overwrite)
     console().print(explanation_screen(result, arrival=arrival))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

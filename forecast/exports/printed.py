@@ -17,6 +17,7 @@ import pandas as pd
 from forecast.descriptions import view_name
 from forecast.exports.names import named, scenarios, target
 from forecast.exports.tables import KINDS, metadata
+from forecast.watchlist import both_views
 
 if TYPE_CHECKING:
     from forecast.forecasting import Forecast
@@ -73,21 +74,21 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
         "Statements: probabilities as stated, net and gross of closures and stages (± Monte Carlo error)": _statements(
             tables["statements"], labels
         ),
-        "Events in proceedings of the matter: probabilities (± Monte Carlo error) within so many months": _events(
-            forecast, events[own]
+        "Events in proceedings of the matter, by view: probabilities (± Monte Carlo error) within so many months": (
+            _events(forecast, both_views(events[own]), ["case_id", "view", "family"])
         ),
-        f"Likeliest {LIKELIEST} events in other proceedings: probabilities (± Monte Carlo error) within so many "
-        "months": _events(forecast, _likeliest(events[~own])),
+        f"Likeliest {LIKELIEST} events in other proceedings, outside view: probabilities (± Monte Carlo error) within "
+        "so many months": _events(forecast, _likeliest(events[~own]), ["case_id", "family"]),
         f"Next fine of each proceeding, given one: median ({interval}), million EUR": _fines(forecast),
     }
     return {caption: page for caption, page in found.items() if len(page)}
 
 
-def _events(forecast: Forecast, events: pd.DataFrame) -> pd.DataFrame:
-    page = _crossed(events, ["case_id", "family"], "window_months")
+def _events(forecast: Forecast, events: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
+    page = _crossed(events, rows, "window_months")
     if not len(page):
         return page
-    months = {name: f"{name} months" for name in page.columns[2:]}
+    months = {name: f"{name} months" for name in page.columns[len(rows) :]}
     return page.assign(case_id=named(forecast, page["case_id"])).rename(
         columns={"case_id": "proceeding", "family": "event", **months}
     )

@@ -61,7 +61,7 @@ LAYOUTS = {
     ),
     "scenarios": Layout(("origin_date", "view", "scenario"), ("view", "scenario", "statistic")),
     "event_probabilities": Layout(
-        ("origin_date", "case_id", "matter_id", "family", "window_months"),
+        ("origin_date", "case_id", "matter_id", "view", "family", "window_months"),
         ("case_id", "window_months", "family", "statistic"),
     ),
     "next_fines": Layout(

@@ -34,7 +34,7 @@ from forecast.vocabulary import FAMILY_OF_TYPE, SCENARIOS
 LARGEST = 3
 SHOWN, TRIES = 5, 15
 """Sets that are reported, and sets that are confirmed at most to find them."""
-COLUMNS = ["size", "events", "probability", "mcse", "k_hat", "ess", "certified", "log_density"]
+COLUMNS = ["size", "events", "now", "silent", "probability", "mcse", "k_hat", "ess", "certified", "log_density"]
 COLUMNS += ["comes", "comes_mcse"]
 
 
@@ -43,7 +43,8 @@ class Stress:
     """The smallest sets of supposed events that lift ``scenario`` over ``over``, likeliest first.
 
     ``reached``: whether any does; else ``table`` holds those that come nearest. Its columns: ``size``; ``events``, as
-    ``forecast whatif`` reads them, separated by semicolons; ``probability`` of the scenario given them, with ``mcse``;
+    ``forecast whatif`` reads them, separated by semicolons; probability of the scenario ``now``, ``silent`` (if nothing
+    comes up to their day) and given them (``probability``, with ``mcse``);
     ``k_hat``, ``ess``, ``certified``: of the weights; ``log_density``: log of the predictive density of the set over
     that of silence up to the same day, per month for each event; ``comes``, with ``comes_mcse``: that all of
     it comes within the window, in any order and whatever else comes. ``present``: probability of the scenario now;
@@ -88,14 +89,15 @@ def stress(
         if found:
             break
         nearest = sorted([*nearest, *near], key=lambda one: -one[0])[:SHOWN]
+    before = {"now": float(view_weights(old.draws)[:, target].mean()), "silent": float(terms.silence[target])}
     rows = found or [trial.confirmed(events, density) for _, density, events in nearest]
     return Stress(
         scenario=scenario,
         over=over,
-        present=float(view_weights(old.draws)[:, target].mean()),
-        silent=float(terms.silence[target]),
+        present=before["now"],
+        silent=before["silent"],
         reached=bool(found),
-        table=pd.DataFrame(rows, columns=COLUMNS),
+        table=pd.DataFrame([row | before for row in rows], columns=COLUMNS),
         manifest=forecast.manifest,
     )
 

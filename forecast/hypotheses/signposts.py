@@ -38,8 +38,10 @@ class Watch:
 
     ``table``: first the forecast as it stands (kind ``present``), then signposts, most informative first: ``rank``,
     ``kind`` (event or silence), ``case_id``, ``family``, ``authority``, ``probability``; for each scenario its
-    probability if the signpost comes and its move; ``fine_left_median`` and ``fine_left_mean`` at the last horizon if
-    it comes, EUR, and their moves; ``bits``. Every number has its Monte Carlo error in a column ending in ``_mcse``.
+    probability if the signpost comes and its move from now; ``fine_left_median`` and ``fine_left_mean`` at the last
+    horizon if it comes, EUR, and their moves; ``bits``. Each scenario and both amounts also stand beside it as they are
+    now (``_now``) and if no event at all comes in any open proceeding of the matter within the window (``_silent``,
+    missing where no path is silent). Every number has its Monte Carlo error in a column ending in ``_mcse``.
     """
 
     table: pd.DataFrame
@@ -84,7 +86,14 @@ def signpost_table(branches: Branches, most: int = MOST, least: float = LEAST) -
         rows.append(_row(branches, event, "event", branches.cases[case], FAMILIES[family]))
     rows.sort(key=lambda row: -row["bits"])
     present = _row(branches, np.ones_like(silence), PRESENT, "", "")
-    return pd.DataFrame([{"rank": rank} | row for rank, row in enumerate([present, *rows])])
+    beside = _beside(present, "now") | _beside(next((r for r in rows if r["kind"] == SILENCE), {}), "silent")
+    return pd.DataFrame([{"rank": rank} | row | beside for rank, row in enumerate([present, *rows])])
+
+
+def _beside(row: dict[str, Any], name: str) -> dict[str, float]:
+    """Return the numbers of one row that stand beside those of every row, with their errors."""
+    numbers = (*SCENARIOS, "fine_left_median", "fine_left_mean")
+    return {f"{n}_{name}{end}": row.get(f"{n}{end}", np.nan) for n in numbers for end in ("", "_mcse")}
 
 
 def _row(branches: Branches, event: np.ndarray, kind: str, case: str, family: str) -> dict[str, Any]:

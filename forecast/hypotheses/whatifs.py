@@ -8,35 +8,39 @@ else: whoever supposes one event says nothing about fifty other proceedings. Wit
 and everything else (other matters, openings, sizes, users, rulings) stays as known at the forecast's own origin. A
 lever is no evidence but an intervention, do(lever) (Pearl 2009, doi:10.1017/CBO9780511803161): from the origin on it
 multiplies the focal matter's hazards and the full impacts, and leaves the probabilities of the scenarios alone.
+
+What is supposed moves a forecast in two steps: by the time that passes up to the new origin without any event in the
+matters spoken of, and by the supposed events and levers. Both are told apart: now, after the silence, after it all.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from forecast.exposure import Exposure, build_exposure
 from forecast.files import InputError, Problem, whole_file
 from forecast.folders import MANIFEST
 from forecast.forecasting import Forecast, fit
+from forecast.hypotheses.comparing import Stage, compared
 from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions
 from forecast.inference import Compiled, Evidence, Posterior, gather
 from forecast.observations import observe
 from forecast.outcomes import imagine
 from forecast.paths import Intervention
+from forecast.places import OF_RESULTS, refuse_unlike
 from forecast.progress import report, working
 from forecast.record import Record
+from forecast.silence import assumption
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
-from forecast.vocabulary import HORIZONS
 from forecast.watchlist import focal_statute
 
 SUPPOSED = (
@@ -51,25 +55,31 @@ SUPPOSED = (
     "opening_raised_left",
 )
 """What supposed events and passing time change besides the matters' own months and events."""
-QUANTILES = {"median": 0.5, "q05": 0.05, "q95": 0.95}
 
 
 @dataclass(frozen=True, repr=False)
 class WhatIf:
-    """A forecast before and after a supposition. Nothing in ``after`` has happened.
+    """A forecast before and after a supposition. Nothing in ``silent`` and ``after`` has happened.
 
-    ``before``, ``after``: the tables ``scenarios`` and ``summary``, as in a forecast. ``table``: both side by side, one
-    number a row: ``what`` (scenario or target), ``view``, ``horizon`` (months after each one's own origin; 0: the
-    probability of a scenario now), ``statistic``, ``unit``, ``before``, ``after``, ``change``, ``mcse`` of the change.
-    ``suppositions`` in words. ``certificate``: how far the weights can be trusted. ``manifest``: that of the forecast,
-    with ``supposed_origin`` and ``method`` (reweighted, refitted, or unchanged where only levers are supposed).
+    ``before``, ``silent``, ``after``: the tables ``scenarios`` and ``summary``, as in a forecast: as it stands; had
+    nothing come in the matters spoken of up to the supposed origin; had the supposed events come, with levers at work.
+    ``silent`` is ``None`` where no time passes (levers alone). ``table``: side by side, one number a row: ``target``
+    (scenario or target), ``view``, ``horizon_months`` (after each one's own origin; 0: the probability of a scenario
+    now), ``statistic``, ``unit``, ``before``, ``silent``, ``after``; ``change`` (after less before) with its Monte
+    Carlo error ``mcse``; its two parts ``change_silent`` (silent less before) and ``change_event`` (after less silent),
+    each with an error in ``mcse_silent`` and ``mcse_event``. Without ``silent``, its column and the parts are absent.
+    ``suppositions`` in words. ``certificate``, ``silent_certificate``: how far the weights can be trusted.
+    ``manifest``: that of the forecast, with ``supposed_origin`` and ``method`` (reweighted, refitted, or unchanged
+    where only levers are supposed).
     """
 
     before: dict[str, pd.DataFrame]
+    silent: dict[str, pd.DataFrame] | None
     after: dict[str, pd.DataFrame]
     table: pd.DataFrame
     suppositions: tuple[str, ...]
     certificate: Certificate
+    silent_certificate: Certificate
     manifest: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -92,31 +102,64 @@ def whatif(
     ``refit``: fit anew where the stored draws cannot be reweighted; without it that is refused, with the certificate.
     Raises ``InputError`` with every mistake, ``NotConvergedError`` if a new fit does not pass the gate.
     """
-    spec, old, kept = forecast.specification, held(forecast), efficiency(forecast)
+    spec, old = forecast.specification, held(forecast)
     was = old.evidence.exposure.origin
     supposed = read_suppositions(forecast.record, spec, was, events, silence_until, levers)
     matters = spoken_of(forecast, supposed.events)
-    posterior, certificate, method = old, Certificate(0.0, kept * len(old.draws), kept, {}), "unchanged"
-    if supposed.day > was:
-        evidence = supposed_evidence(old.evidence, supposed.record, supposed.day, matters)
-        posterior, certificate = reweight(old, evidence, kept, matters=matters)
-        failures, method = certificate.failures + posterior.failures, "reweighted"
-        if failures and not refit:
-            raise InputError(_too_far(failures))
-        if failures:
-            report(f"Fitting anew ({'; '.join(failures)})")
-            compiled, method = Compiled(evidence), "refitted"
-            posterior = fit(compiled, evidence, supposed.record, old.settings)
-    after, outcomes = _concluded(posterior, supposed.record, intervention(spec, levers))
-    before = {name: forecast.tables[name] for name in after}
+    steps, passed = _Steps(old, efficiency(forecast), matters, supposed.day, refit), supposed.day > was
+    silent = steps.to(forecast.record) if passed else steps.nowhere()
+    after = steps.to(supposed.record) if supposed.events else silent
+    stages = [_stage(silent, forecast.record, intervention(spec, ()))] if passed else []
+    moved = bool(supposed.events or levers)
+    stages.append(_stage(after, supposed.record, intervention(spec, levers)) if moved else stages[0])
+    before = Stage({name: forecast.tables[name] for name in stages[0].tables}, forecast.outcomes, old)
     return WhatIf(
-        before=before,
-        after=after,
-        table=_compared(before, after, forecast, outcomes, paired=posterior is old),
+        before=before.tables,
+        silent=stages[0].tables if passed else None,
+        after=stages[-1].tables,
+        table=compared([before, *stages], forecast),
         suppositions=tuple(in_words(spec, supposed, was, matters)),
-        certificate=certificate,
-        manifest={**forecast.manifest, "supposed_origin": str(supposed.day), "method": method},
+        certificate=after.certificate,
+        silent_certificate=silent.certificate,
+        manifest={**forecast.manifest, "supposed_origin": str(supposed.day), "method": after.method},
     )
+
+
+class _Step(NamedTuple):
+    """A posterior that a supposition leads to, how far its weights can be trusted, and how it was reached."""
+
+    posterior: Posterior
+    certificate: Certificate
+    method: str
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Leads from the posterior of a forecast to others on ``day``, of which ``matters`` are spoken."""
+
+    old: Posterior
+    efficiency: float
+    matters: Sequence[str]
+    day: date
+    refit: bool
+
+    def nowhere(self) -> _Step:
+        """Return the forecast's own posterior."""
+        return _Step(
+            self.old, Certificate(0.0, self.efficiency * len(self.old.draws), self.efficiency, {}), "unchanged"
+        )
+
+    def to(self, record: Record) -> _Step:
+        """Return the posterior given what ``record`` says of the matters up to the day; refuse weights that fail."""
+        evidence = supposed_evidence(self.old.evidence, record, self.day, self.matters)
+        posterior, certificate = reweight(self.old, evidence, self.efficiency, matters=self.matters)
+        failures = certificate.failures + posterior.failures
+        if not failures:
+            return _Step(posterior, certificate, "reweighted")
+        if not self.refit:
+            raise InputError(_too_far(failures))
+        report(f"Fitting anew ({'; '.join(failures)})")
+        return _Step(fit(Compiled(evidence), evidence, record, self.old.settings), certificate, "refitted")
 
 
 def _too_far(failures: list[str]) -> Problem:
@@ -173,10 +216,9 @@ def _spliced(old: Exposure, new: Exposure) -> Exposure:
     return replace(old, **parts)
 
 
-def _concluded(
-    posterior: Posterior, record: Record, assumed: Intervention
-) -> tuple[dict[str, pd.DataFrame], xr.Dataset]:
+def _stage(step: _Step, record: Record, assumed: Intervention) -> Stage:
     """Return the tables and joint draws that a posterior implies; without lever and news those of the forecast."""
+    posterior = step.posterior
     draws, settings, origin = posterior.draws, posterior.settings, posterior.evidence.exposure.origin
     law = focal_statute(draws, record.as_of(origin))
     rng = np.random.default_rng([settings.seed, 3])
@@ -186,78 +228,36 @@ def _concluded(
         "scenarios": scenario_table(views, str(origin), settings.chains),
         "summary": summary_table(outcomes, str(origin), settings.chains),
     }
-    return tables, outcomes
+    return Stage(tables, outcomes, posterior)
 
 
-def _compared(
-    before: Mapping[str, pd.DataFrame],
-    after: Mapping[str, pd.DataFrame],
-    forecast: Forecast,
-    outcomes: xr.Dataset,
-    *,
-    paired: bool,
-) -> pd.DataFrame:
-    """Return every scenario and every target that has a value in each draw, before and after.
+def require_file(path: Path, about: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> None:
+    """Raise ``InputError`` where a table cannot be written: in the folder of a forecast, or over a folder.
 
-    ``paired``: both are of the same draws of the parameters, so that the errors of means are those of differences.
-    Else they are taken as independent, which overstates the error of a change, for both rest on the same fit.
+    ``about``: what the new table was made from. Over a file that is no such table, or one of another matter, prior file
+    or record, it is written only with ``overwrite``.
     """
-    keys = ["view", "scenario"]
-    both = before["scenarios"].merge(after["scenarios"], on=keys, suffixes=("_before", "_after"))
-    error = np.hypot(both["mcse_before"], both["mcse_after"]) * (1.0 - paired * (both["view"] != "resolved_60m"))
-    horizon = np.where(both["view"] == "resolved_60m", HORIZONS[-1], 0)
-    columns = {"target": both["scenario"], "view": both["view"], "horizon_months": horizon, "statistic": "probability"}
-    columns |= {"unit": "probability", "before": both["probability_before"], "after": both["probability_after"]}
-    scenarios = pd.DataFrame({**columns, "mcse": error})
-    chains, view = int(forecast.tree.attrs["settings_chains"]), forecast.manifest["view"]
-    rows = []
-    for name in (n for n in outcomes if n in forecast.outcomes and n != "scenario"):
-        unit, draws = outcomes[name].attrs["units"], (forecast.outcomes[name].values, outcomes[name].values)
-        if np.isnan(draws).any():
-            continue  # defined only in some draws: a date, the largest fine
-        for j, months in enumerate(outcomes["horizon"].values):
-            pair = [values[:, j].reshape(chains, -1) for values in draws]
-            rows += [(name, view, int(months), *row) for row in _statistics(pair, unit, paired=paired)]
-    table = pd.concat([scenarios, pd.DataFrame(rows, columns=list(scenarios))], ignore_index=True)
-    table.insert(7, "change", table["after"] - table["before"])
-    return table
-
-
-def _statistics(pair: list[np.ndarray], unit: str, *, paired: bool) -> list[tuple[str, str, float, float, float]]:
-    """Return statistic, unit, before, after and Monte Carlo error of the change, for draws (chain, draw)."""
-    from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
-
-    def error(values: np.ndarray, **how: Any) -> float:
-        return 0.0 if np.ptp(values) == 0 else float(array_stats.mcse(values, chain_axis=0, draw_axis=1, **how))
-
-    def apart(**how: Any) -> float:
-        return math.hypot(error(pair[0], **how), error(pair[1], **how))
-
-    before, after = pair
-    mean = error(after - before, method="mean") if paired else apart(method="mean")
-    name = "probability" if unit == "probability" else "mean"
-    rows = [(name, unit, float(before.mean()), float(after.mean()), mean)]
-    for name, q in QUANTILES.items() if unit != "probability" else ():
-        same = np.array_equal(before, after)
-        both = float(np.quantile(before, q)), float(np.quantile(after, q))
-        rows.append((name, unit, *both, 0.0 if same else apart(method="quantile", prob=q)))
-    return rows
-
-
-def require_file(path: Path) -> None:
-    """Raise ``InputError`` where a table cannot be written: in the folder of a forecast, or over a folder."""
     if any((folder / MANIFEST).is_file() for folder in path.absolute().parents):
         raise InputError(Problem(str(path), "lies in the folder of a forecast: choose another place"))
     if path.is_dir():
         raise InputError(Problem(str(path), "is a folder; expected a file to write"))
+    if path.is_file() and about:
+        refuse_unlike(path, _notes_in(path), about, OF_RESULTS, overwrite=overwrite)
 
 
-def write_table(path: Path, table: pd.DataFrame, notes: Mapping[str, str]) -> None:
+def _notes_in(path: Path) -> dict[str, str]:
+    """Return what a file of hypothetical numbers says of itself; nothing of any other file."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        lines = [line[2:].rstrip("\n") for line in takewhile(lambda line: line.startswith("# "), stream)]
+    return {key: value for key, _, value in (line.partition(": ") for line in lines)}
+
+
+def write_table(path: Path, table: pd.DataFrame, notes: Mapping[str, str], *, overwrite: bool = False) -> None:
     """Write a table of what has not happened, under lines ``# key: value`` that say so; whole or not at all.
 
     Raises ``InputError`` where it cannot be written.
     """
-    require_file(path)
+    require_file(path, notes, overwrite=overwrite)
     try:
         with whole_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(f"# {key}: {' '.join(value.split())}\n" for key, value in notes.items())
@@ -270,4 +270,6 @@ def notes_of(manifest: Mapping[str, Any], suppositions: Sequence[str]) -> dict[s
     """Return what a file of hypothetical numbers says of itself."""
     names = ("matter", "origin", "supposed_origin", "view", "seed", "priors_fingerprint", "record_fingerprint")
     told = {name: str(manifest[name]) for name in names if name in manifest}
+    if assumption(manifest):
+        told["assumed_silence"] = assumption(manifest)
     return {"content": "hypothetical: nothing of this has happened", **told, "supposed": "; ".join(suppositions)}

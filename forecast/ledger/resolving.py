@@ -112,9 +112,9 @@ def resolve(
 
 
 def _known_on(record: Record, as_of: date | str | None) -> date:
-    if record.events.empty:
+    last = record.last_covered
+    if last is None or record.events.empty:
         raise InputError(Problem("record", "has no events: nothing can be answered from it"))
-    last = record.as_of_date or record.events["published_on"].max().date()
     day = last if as_of is None else as_day(as_of)
     if day > last:
         what = f"{day} lies after the record's last publication, {last}: it cannot say what had not happened by then"

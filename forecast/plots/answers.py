@@ -21,7 +21,7 @@ from forecast.prior_check import VIEW as PRIOR_VIEW
 from forecast.summaries import TARGET_FAMILIES
 from forecast.terminal.forecasts import VIEWS
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS, family_of
-from forecast.watchlist import QUANTILES
+from forecast.watchlist import QUANTILES, both_views
 
 FAMILY_NAMES = {
     "request": "Information request", "escalation": "Extension", "search": "Search", "summons": "Summons",
@@ -256,8 +256,10 @@ def watchlist(forecast: Forecast, window: int = 6) -> Figure:
     look.require_fit(forecast, "watchlist")
     if window not in WINDOWS:
         raise InputError(Problem("window", f"{window!r}, expected one of {', '.join(map(str, WINDOWS))} (months)"))
-    table = forecast.tables["event_probabilities"].query("window_months == @window")
-    wide = table.pivot(index="case_id", columns="family", values="probability")[list(FAMILIES)]
+    table = both_views(forecast.tables["event_probabilities"]).query("window_months == @window")
+    focal = table["matter_id"] == forecast.manifest["matter"]
+    table = table.assign(row=table["case_id"].where(~focal, table["case_id"] + ", " + table["view"] + " view"))
+    wide = table.pivot(index="row", columns="family", values="probability")[list(FAMILIES)]
     wide = wide.loc[wide.max(axis=1).sort_values(ascending=False, kind="stable").index]
     values, top = wide.to_numpy(), np.ceil(10 * wide.to_numpy().max() + 1e-9) / 10
     picture = look.new(1.5 + 0.145 * len(wide))
@@ -271,11 +273,12 @@ def watchlist(forecast: Forecast, window: int = 6) -> Figure:
     axes.set_xticks(np.arange(len(FAMILIES)) + 0.35, [FAMILY_NAMES[f] for f in FAMILIES], **heads)
     axes.set_yticks(np.arange(len(wide)) + 0.5, wide.index, fontsize=6.5)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
-    focal = set(table.loc[table["matter_id"] == forecast.manifest["matter"], "case_id"])
-    for label in (one for one in axes.get_yticklabels() if one.get_text() in focal):
+    own = set(table.loc[focal, "row"])
+    for label in (one for one in axes.get_yticklabels() if one.get_text() in own):
         label.set(color=ACCENT, fontweight="bold")
     note = f"Probabilities, printed from {RARE:g} on; Monte Carlo errors (one standard error) at most "
-    note += f"±{table['mcse'].max():.3f}. Rows by largest probability; bold: {forecast.manifest['matter']}."
+    note += f"±{table['mcse'].max():.3f}. Rows by largest probability; bold: {forecast.manifest['matter']}. Rows "
+    note += "without a view: outside view."
     return look.finish(picture, f"Watch list: what may come within {window} months", note, forecast.manifest)
 
 

@@ -16,7 +16,7 @@ KIND = "backtest"
 FIGURES = {"reliability": reliability, "counts": counts, "pit": pit, "skill": skill}
 
 
-def save_backtest(result: Backtest, folder: Path | str) -> None:
+def save_backtest(result: Backtest, folder: Path | str, *, overwrite: bool = False) -> None:
     """Write ``backtest.csv``, the tables of scores, ``quantiles.nc``, and the figures.
 
     With them go ``priors.yaml`` and ``record/`` as they were used. Raises ``InputError`` for a folder of anything else
@@ -39,4 +39,4 @@ def save_backtest(result: Backtest, folder: Path | str) -> None:
         "pit": result.pit,
         "diagnostics": result.diagnostics,
     }
-    save_result(folder, KIND, tables, result.manifest, rest)
+    save_result(folder, KIND, tables, result.manifest, rest, overwrite=overwrite)

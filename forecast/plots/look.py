@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from forecast.files import InputError, Problem
+from forecast.silence import assumption
 from forecast.vocabulary import SCENARIOS
 
 SCENARIO_COLOURS = dict(zip(SCENARIOS, ("#9ecae1", "#3f7fb8", "#12294b"), strict=True))
@@ -113,9 +114,10 @@ def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
 
 
 def source_of(manifest: dict[str, Any]) -> str:
-    """Return the line that says from which forecast a figure is."""
+    """Return the line that says from which forecast a figure is, and before it which silence that assumes."""
+    assumed = assumption(manifest) and f"{fill(assumption(manifest), 140)}\n"
     return (
-        f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
+        f"{assumed}{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view; priors "
         f"{manifest['priors_fingerprint'][:8]}, record {manifest['record_fingerprint'][:8]}, seed {manifest['seed']}"
     )
 

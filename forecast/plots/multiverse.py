@@ -207,7 +207,7 @@ def _of(table: pd.DataFrame, answer: Answer) -> pd.DataFrame:
     return table.loc[same & (table["statistic"] == statistic)]
 
 
-def save_sensitivity(result: Sensitivity, folder: Path | str) -> None:
+def save_sensitivity(result: Sensitivity, folder: Path | str, *, overwrite: bool = False) -> None:
     """Write every table as CSV, ``about.json`` and the figures; an older folder of the kind is replaced whole.
 
     Raises ``InputError`` for a folder of anything else and one that cannot be written.
@@ -222,4 +222,4 @@ def save_sensitivity(result: Sensitivity, folder: Path | str) -> None:
 
     questions = {q.name: {"what": q.what, "answers": dict(q.answers)} for q in result.questions}
     about = {**result.manifest, "checks": result.checks, "questions": questions}
-    save_result(folder, SENSITIVITY, result.tables, about, draw)
+    save_result(folder, SENSITIVITY, result.tables, about, draw, overwrite=overwrite)

@@ -1,6 +1,7 @@
 """Folders of what was learnt from forecasts: tables, ``about.json`` (what it was made from), and the figure.
 
-All of a folder is written or nothing; an older one of the same kind is replaced, anything else is left alone.
+All of a folder is written or nothing; an older one of the same kind, matter, prior file and record is replaced, any
+other result only with ``overwrite``, and anything else is left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TRAJECTORY, EXPLANATION, SIGNPOSTS = "trajectory", "explanation", "signposts"
 """Kinds of folders, as ``about.json`` names them."""
 
 
-def save_trajectory(trajectory: Trajectory, folder: Path | str) -> None:
+def save_trajectory(trajectory: Trajectory, folder: Path | str, *, overwrite: bool = False) -> None:
     """Write ``trajectory.csv``, ``events.csv``, ``diagnostics.csv``, ``trajectory.nc``, and the figure.
 
     With them go ``priors.yaml`` and ``record/`` as they were used. Raises ``InputError`` for a folder of anything else
@@ -37,10 +38,12 @@ def save_trajectory(trajectory: Trajectory, folder: Path | str) -> None:
         save_record(trajectory.record, scratch / "record")
 
     tables = {"trajectory": trajectory.table, "events": trajectory.events, "diagnostics": trajectory.diagnostics}
-    save_result(folder, TRAJECTORY, tables, trajectory.manifest, rest)
+    save_result(folder, TRAJECTORY, tables, trajectory.manifest, rest, overwrite=overwrite)
 
 
-def save_explanation(explanation: Explanation, folder: Path | str, *, arrival: bool = False) -> None:
+def save_explanation(
+    explanation: Explanation, folder: Path | str, *, arrival: bool = False, overwrite: bool = False
+) -> None:
     """Write ``explanation.csv``, ``events.csv`` and the waterfall, events order-free or in order of ``arrival``.
 
     Raises ``InputError`` for a folder of anything else and one that cannot be written.
@@ -53,10 +56,11 @@ def save_explanation(explanation: Explanation, folder: Path | str, *, arrival: b
         tables,
         explanation.manifest,
         lambda scratch: look.save_both(picture, scratch / "waterfall"),
+        overwrite=overwrite,
     )
 
 
-def save_watch(watch: Watch, folder: Path | str) -> None:
+def save_watch(watch: Watch, folder: Path | str, *, overwrite: bool = False) -> None:
     """Write ``signposts.csv``, ``stress.csv`` and the figure of the signposts.
 
     Raises ``InputError`` for a folder of anything else and one that cannot be written.
@@ -65,4 +69,8 @@ def save_watch(watch: Watch, folder: Path | str) -> None:
     tables = {"signposts": watch.table, "stress": watch.stress.table}
     asked = f"the fewest events that lift {watch.stress.scenario} over {watch.stress.over:g}"
     about = {**watch.manifest, "content": "hypothetical: nothing of this has happened", "stress": asked}
-    save_result(folder, SIGNPOSTS, tables, about, lambda scratch: look.save_both(picture, scratch / "signposts"))
+
+    def drawn(scratch: Path) -> None:
+        look.save_both(picture, scratch / "signposts")
+
+    save_result(folder, SIGNPOSTS, tables, about, drawn, overwrite=overwrite)

@@ -39,7 +39,8 @@ def signposts(result: Watch) -> Figure:
             axes.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0, lw=0)
     _labels(chance, table)
     note = "Hypothetical: none of it has happened. From the dashed line (now) to the mark: a scenario's probability if "
-    note += f"the row comes by {result.until}, whatever else does; black: eti 0.90 of the Monte Carlo error. "
+    note += f"the row comes by {result.until}, whatever else does; black: eti 0.90 of the Monte Carlo error. Dotted: "
+    note += "after silence until then. "
     note += "Information: mutual information of row and scenario, by which rows are ranked. Silence: no event of any "
     note += "family in any open proceeding of the matter."
     title = f"Signposts until {result.until}: what would tell most"
@@ -47,11 +48,12 @@ def signposts(result: Watch) -> Figure:
 
 
 def _scenarios(axes: Axes, present: pd.Series, table: pd.DataFrame) -> None:
-    """Draw each scenario's probability now as a line, and from there to a dot: if the row comes."""
+    """Draw each scenario's probability now and after silence as lines, and from now to a dot: if the row comes."""
     rows = np.arange(len(table))
     for name, colour in SCENARIO_COLOURS.items():
         at = rows + APART[name]
         axes.axvline(present[name], color=colour, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1, gid=f"now:{name}")
+        axes.axvline(present[f"{name}_silent"], color=colour, linewidth=0.8, ls=":", zorder=1, gid=f"silent:{name}")
         axes.hlines(at, present[name], table[name], color=colour, linewidth=1.6, zorder=2)
         error = 1.645 * table[f"{name}_mcse"]
         axes.hlines(at, table[name] - error, table[name] + error, color=INK, linewidth=0.7, zorder=4)

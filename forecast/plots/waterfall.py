@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from forecast.attribution import Explanation
 from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, SCENARIO_COLOURS, finish, new, styled
+from forecast.silence import assumption
 from forecast.vocabulary import SCENARIOS
 
 MOST_EVENTS = 12
@@ -56,6 +57,8 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
         note += " Up to the brief: the outside view; from it on: the inside view."
     if not told.all():
         note += f" Steps that moved none of the four are left out ({(~told).sum()})."
+    if one.get("assumed_silence"):
+        note += f" Of the earlier forecast: {assumption(one)}"
     note += "".join(f" Not to be trusted: {failure}." for failure in explanation.checks.get("failures", ()))
     return finish(picture, "What moved the forecast", note, two)
 

@@ -44,6 +44,7 @@ def to_record(world: World) -> Record:
         users=_users(world),
         turnover=_turnover(world),
         as_of_date=None,
+        complete_to=day_of(world, world.months).date(),
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecast.resolution import CLEAR
+from forecast.silence import assumption
 from forecast.terminal.look import share, table_of
 
 VIEWS = {
@@ -26,6 +27,7 @@ DISAGREE = 0.2
 def screen(tables: dict[str, pd.DataFrame], manifest: dict[str, Any], diagnostics: dict[str, Any]) -> Group:
     """Return everything that ``forecast run`` and ``forecast show`` print."""
     parts: list[Any] = [
+        *([Text(assumption(manifest), style="bold")] if assumption(manifest) else []),
         Text(f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view", style="bold"),
         Text(""),
         scenario_views(tables["scenarios"]),

@@ -16,6 +16,7 @@ from forecast.sensitivity.matters import IMPORTANCE
 from forecast.sensitivity.parts import ALL_DATA, ALL_PRIORS
 from forecast.sensitivity.questions import ALONE, STATED
 from forecast.sensitivity.scaling import THRESHOLD
+from forecast.terminal.evidence import notice
 from forecast.terminal.look import table_of
 from forecast.updating import MAX_K_HAT
 
@@ -63,7 +64,15 @@ def sensitivity_screen(result: Sensitivity) -> Group:
     """Return what ``forecast sensitivity`` prints: four sections, each with what its numbers mean."""
     m = result.manifest
     title = f"{m['matter']}, origin {m['origin']}, {m['view']} view: what the answers rest on"
-    parts: list[Any] = [Text(title, style="bold"), Text(""), *_drivers(result), Text(""), *_matters(result), Text("")]
+    parts: list[Any] = [
+        *notice(m),
+        Text(title, style="bold"),
+        Text(""),
+        *_drivers(result),
+        Text(""),
+        *_matters(result),
+        Text(""),
+    ]
     return Group(*parts, *_contraction(result), Text(""), *_readings(result))
 
 
