@@ -200,9 +200,9 @@ WAITING = Place("months", 0.01, 1e6)  # months of waiting, of any number of proc
 RATE = Place("per month", 1e-7, 100)  # from one in ten million months to three a day
 RATIO = Place("multiplier", 0.001, 1000)  # a thousandth to a thousandfold
 LOADING = Place("multiplier", 0.01, 10, 1.5)  # it multiplies a step of the log hazard: 10 is already a cliff
-LOG_HAZARD = Place("log hazard", 0.001, 6, 1.5)  # 6 on the log scale is a factor of 400 in a hazard
+LOG_HAZARD = Place("log hazard", 1e-9, 6, 1.5)  # from no effect at all to a factor of 400 in a hazard
 LOG_RATIO, LOGIT = Place("log ratio", 0.001, 5), Place("logit", 0.001, 5, 1.5)  # a factor of 150 in the odds
-SHAPE = Place("gamma shape", 0.05, 1e4)  # coefficients of variation from 4.5 to 0.01
+SHAPE = Place("gamma shape", 0.05, 1e7)  # coefficients of variation from 4.5 down to none
 YEARLY_NOISE = Place("log per square-root year", 0.001, 3)  # 3: twenty times as much or as little in a year
 
 
