@@ -150,7 +150,7 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
 
 
 def _labelled(layout: _Table, labels: Mapping[str, str]) -> _Table:
-    """Return the layout with a column of the analyst's labels, where the manifest has labels and rows are of scenarios."""
+    """Return the layout with the analyst's label beside each scenario, where the manifest has labels."""
     column = next((name for name in ("scenario", "latent") if name in layout.columns), None)
     if column is None or not labels:
         return layout
