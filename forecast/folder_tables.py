@@ -75,7 +75,8 @@ def read_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataF
     """
     tables: dict[str, pd.DataFrame] = {}
     problems: list[Problem] = []
-    for name, layout in _layouts(manifest).items():
+    for name, plain in _layouts(manifest).items():
+        layout = _labelled(plain, manifest.get("labels") or {})
         path = folder / f"{name}.csv"
         try:
             content = read_regular(path, MOST_BYTES)
@@ -146,6 +147,19 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
         "resolution": cross,
         "prior_resolution": cross,
     }
+
+
+def _labelled(layout: _Table, labels: Mapping[str, str]) -> _Table:
+    """Return the layout with the analyst's label beside each scenario, where the manifest has labels."""
+    column = next((name for name in ("scenario", "latent") if name in layout.columns), None)
+    if column is None or not labels:
+        return layout
+
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        return (frame["label"] == frame[column].map(labels)) | ~frame[column].isin(labels)
+
+    rule = Rule("label", f"{{label!r}} is not the manifest's label of {{{column}}}", holds)
+    return layout._replace(columns={**layout.columns, "label": NAME}, rules=(*layout.rules, rule))
 
 
 def _unique(key: tuple[str, ...]) -> Rule:

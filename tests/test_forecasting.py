@@ -246,7 +246,7 @@ def test_folders_that_are_not_whole_are_refused(packaged_folder, tmp_path):
     assert "events.csv: is missing" in str(caught.value)
     manifest = json.loads((broken / "manifest.json").read_text())
     (broken / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(InputError, match="format 99, expected 2"):
+    with pytest.raises(InputError, match="format 99, expected 3"):
         forecast.load(broken)
     (broken / "manifest.json").write_text("{")
     with pytest.raises(InputError, match="is no JSON"):

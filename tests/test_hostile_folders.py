@@ -165,6 +165,24 @@ def test_tables_of_other_horizons_than_the_manifest_are_refused(copied):
     assert "'60' is not one of 6, 24, 48" in refused(copied, "summary.csv")
 
 
+def test_labels_of_the_manifest_stand_in_the_tables(copied):
+    labels = {"limited": "Calm", "significant": "Rough", "crackdown": "Storm"}
+    edit_json(copied, MANIFEST, setting("labels", labels))
+    assert "column label: the column is missing" in refused(copied, "summary.csv")
+    for name in ("summary", "scenarios", "statements", "resolution", "prior_resolution"):
+
+        def label(table):
+            scenario = table["scenario"] if "scenario" in table else table["latent"]
+            table.insert(1, "label", [labels.get(name, "all scenarios") for name in scenario])
+
+        edit_table(copied, f"{name}.csv", label)
+    reseal(copied)
+    assert set(forecasting.load(copied).tables["resolution"]["label"]) == set(labels.values())
+    edit_table(copied, "scenarios.csv", cell("label", "Calmer"))
+    reseal(copied)
+    assert "'Calmer' is not the manifest's label of limited" in refused(copied, "scenarios.csv")
+
+
 def test_files_that_are_none_are_refused_without_a_wait(copied, tmp_path):
     for name in ("posterior.nc", "summary.csv", "diagnostics.json"):
         (copied / name).unlink()

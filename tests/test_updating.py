@@ -268,7 +268,7 @@ def test_a_folder_whose_priors_were_edited_or_of_another_version_is_refused(pack
         folder = tmp_path / name
         shutil.copytree(packaged_folder, folder)
         text = (folder / name).read_text()
-        edited = text.replace('"format": 2', '"format": 1') if name == "manifest.json" else text + "# edited\n"
+        edited = text.replace('"format": 3', '"format": 1') if name == "manifest.json" else text + "# edited\n"
         (folder / name).write_text(edited)
         with pytest.raises(InputError, match=words):
             forecast.load(folder)
