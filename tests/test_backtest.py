@@ -704,7 +704,7 @@ def test_where_no_scheduler_answers_that_is_said(address, words):
 def test_something_else_than_a_scheduler_is_refused(monkeypatch):
     import socket  # noqa: PLC0415
 
-    monkeypatch.setattr(spreading, "PATIENCE", 1)
+    monkeypatch.setattr(spreading, "CONNECTING", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match="no Dask scheduler answers at"):
