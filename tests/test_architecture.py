@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
-    {"vocabulary", "files", "progress", "parallel", "version", "settings", "elicitation", "monte_carlo", "scores"},
-    {"yaml_files", "record_tables", "folders"},
+    {"vocabulary", "files", "progress", "parallel", "version", "elicitation", "monte_carlo", "scores"},
+    {"settings", "yaml_files", "record_tables", "folders"},
     {"quantities", "record_checks"},
     {"sections", "readings", "record"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
