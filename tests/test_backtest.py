@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import threading
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -16,7 +17,7 @@ import xarray as xr
 from worlds import NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
 
 import forecast
-from forecast import watchlist
+from forecast import parallel, watchlist
 from forecast.backtesting import asking, backtest, running, saying, scoring, spreading
 from forecast.backtesting.asking import answers, first_answers, questions, waited, window
 from forecast.backtesting.rows import CRPS, FORECASTERS
@@ -655,6 +656,33 @@ def test_bad_options_are_refused_before_anything_is_compiled(monkeypatch, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+FIRST = date(2024, 8, 3)
+"""The first origin of a default backtest."""
+
+
+class Endless(Unfitted):
+    """Its first origin does not converge; any other one is sampled until nobody wants it any more."""
+
+    def __init__(self):
+        super().__init__(worst=2.0)
+        self.other = threading.Event()
+
+    def sample(self, evidence, settings):
+        if evidence.exposure.origin > FIRST:
+            self.other.set()
+            while True:
+                parallel.check()
+        assert self.other.wait(60)
+        return super().sample(evidence, settings)
+
+
+def test_no_thread_outlives_a_backtest_that_fails():
+    before = set(threading.enumerate())
+    with pytest.raises(NotConvergedError, match=f"origin {FIRST}"):
+        backtest(settings=SHORT, compiled=Endless())
+    assert set(threading.enumerate()) == before
+
+
 # Clusters
 
 
@@ -676,7 +704,7 @@ def test_where_no_scheduler_answers_that_is_said(address, words):
 def test_something_else_than_a_scheduler_is_refused(monkeypatch):
     import socket  # noqa: PLC0415
 
-    monkeypatch.setattr(spreading, "PATIENCE", 1)
+    monkeypatch.setattr(spreading, "CONNECTING", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match="no Dask scheduler answers at"):
@@ -719,7 +747,7 @@ def test_a_cluster_of_processes_says_the_same(cluster, caplog):
     for name in ("forecasts", "scores", "counts", "reliability", "pit", "diagnostics"):
         pd.testing.assert_frame_equal(getattr(there, name), getattr(here, name), check_exact=True)
     assert there.quantiles.identical(here.quantiles)
-    assert caplog.messages[-2] == "Origin 2025-11-03 done, 2 of 2"
+    assert "Origin 2025-11-03 done, 2 of 2" in caplog.messages
 
 
 def test_a_worker_with_other_versions_is_refused(cluster, monkeypatch):

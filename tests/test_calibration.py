@@ -363,9 +363,9 @@ def test_the_gate_of_a_fit_names_what_falls_short():
     assert shortcomings(good) == []
 
 
-@pytest.mark.parametrize("worlds", [0, 1])
+@pytest.mark.parametrize("worlds", [0, 1, 10_001])
 def test_too_few_worlds_are_refused(worlds):
-    with pytest.raises(InputError, match="expected at least 2"):
+    with pytest.raises(InputError, match="from 2 to 10000"):
         examined(worlds=worlds)
 
 

@@ -265,6 +265,26 @@ def test_a_signal_ends_a_command_that_samples(number, expected, code, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["Compiling", "Sampling"])
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_of_the_real_model(number, expected, moment, tmp_path):
+    line = [sys.executable, "-m", "forecast", "run", "--draws", "20000", "--out", str(tmp_path / "out")]
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    killer = threading.Timer(300, started.kill)  # only if the command does not end by itself
+    killer.start()
+    try:
+        assert any(told.startswith(moment) for told in started.stderr)
+        started.send_signal(number)
+        err = started.stderr.read()
+        assert started.wait() == expected
+    finally:
+        killer.cancel()
+    assert err.splitlines()[-1] == "Interrupted; no file is half-written."
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
 # Words
 
 

@@ -6,9 +6,11 @@ is worked on, and every model is compiled of the last origin.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import socket
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
@@ -68,15 +70,18 @@ def on_cluster(
     A worker compiles the model once and keeps it. Raises ``InputError`` where Dask is not installed, the scheduler does
     not answer, it has no worker, or a worker does not have this version of the package.
     """
-    try:
-        from distributed import Client  # noqa: PLC0415
-    except ImportError:
-        what = "needs Dask, which is not installed: pip install 'enforcement-forecast[cluster]'"
-        raise InputError(Problem("--scheduler", what)) from None
     require_scheduler(scheduler)
+    from distributed import Client  # noqa: PLC0415
+
     try:
+        _identify(scheduler)
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (
+        OSError,
+        ValueError,
+        MemoryError,
+        OverflowError,
+    ) as error:  # of what others send
         what = f"no Dask scheduler answers at {scheduler!r} ({error or type(error).__name__})"
         raise InputError(Problem("--scheduler", what)) from error
     with client:
@@ -96,9 +101,10 @@ def on_cluster(
 def require_scheduler(address: str) -> None:
     """Raise ``InputError`` unless something listens at a scheduler's address: its form is checked, then the network.
 
-    Dask itself tries for long, and fails in many ways. Addresses inside this process (``inproc://``) are left to it.
+    Dask itself tries for long. Addresses inside this process (``inproc://``) are left to it.
     """
     if address.startswith("inproc://"):
+        _require_dask()
         return
     try:
         place = urlsplit(address)
@@ -108,12 +114,36 @@ def require_scheduler(address: str) -> None:
     if not host or not port or place.scheme not in SCHEMES or place.path or place.query:
         what = f"{address!r} is no address of a scheduler; expected tcp://HOST:PORT, such as tcp://127.0.0.1:8786"
         raise InputError(Problem("--scheduler", what))
+    _require_dask()
     try:
         socket.create_connection((host, port), timeout=CONNECTING).close()
     except (OSError, UnicodeError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else "no such host"
         what = f"no scheduler answers at {address!r} ({reason}); is it running, and is the address right?"
         raise InputError(Problem("--scheduler", what)) from error
+
+
+def _require_dask() -> None:
+    try:
+        import distributed  # noqa: F401, PLC0415
+    except ImportError:
+        what = "needs Dask, which is not installed: pip install 'enforcement-forecast[cluster]'"
+        raise InputError(Problem("--scheduler", what)) from None
+
+
+def _identify(address: str) -> None:
+    """Ask a scheduler who it is, for a few seconds: a client waits for ever on whoever listens and says nothing."""
+    from distributed.core import rpc  # noqa: PLC0415
+    from distributed.security import Security  # noqa: PLC0415
+
+    async def identity() -> None:
+        arguments = Security().get_connection_args("client")
+        async with rpc(address, timeout=CONNECTING, connection_args=arguments) as scheduler:
+            await asyncio.wait_for(scheduler.identity(), CONNECTING)
+
+    if not address.startswith("inproc://"):
+        with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop running in its own
+            thread.submit(asyncio.run, identity()).result()
 
 
 def _require_same(client: Any, scheduler: str) -> None:

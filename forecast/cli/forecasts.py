@@ -51,9 +51,8 @@ def run(
     from forecast import forecasting  # noqa: PLC0415
     from forecast.inference import Settings  # noqa: PLC0415
 
-    progress = console(stderr=True)
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
+    settings = Settings(**{k: v for k, v in asked.items() if v is not None})
     result = forecasting.run(*request, settings, assume_silence=assume_silence)
     finish(result, folder, overwrite=overwrite)
 
