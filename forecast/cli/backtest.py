@@ -17,6 +17,7 @@ from forecast.cli.shell import (
     SeedOption,
     TuneOption,
     app,
+    sampling,
 )
 from forecast.files import InputError, Problem
 from forecast.terminal.look import console
@@ -46,7 +47,6 @@ def backtest(
     from forecast import backtesting, plots  # noqa: PLC0415
     from forecast.backtesting.asking import last_day  # noqa: PLC0415
     from forecast.folders import require_place  # noqa: PLC0415
-    from forecast.inference import Settings  # noqa: PLC0415
     from forecast.record import as_day, load_record  # noqa: PLC0415
     from forecast.requests import Request  # noqa: PLC0415
     from forecast.specification import load_specification  # noqa: PLC0415
@@ -55,7 +55,6 @@ def backtest(
     spec, whole = load_specification(priors), load_record(record)
     final = last_day(whole) if end is None else as_day(end)
     require_place(out, "backtest", Request(spec, whole, final).identity, overwrite=overwrite)
-    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     result = backtesting.backtest(
         spec,
         whole,
@@ -63,7 +62,7 @@ def backtest(
         end=end,
         every=every,
         windows=_months(windows),
-        settings=Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False),
+        settings=sampling(draws, tune, chains, seed),
         scheduler=scheduler,
     )
     plots.save_backtest(result, out, overwrite=overwrite)

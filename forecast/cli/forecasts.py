@@ -20,6 +20,7 @@ from forecast.cli.shell import (
     TuneOption,
     app,
     finish,
+    sampling,
 )
 from forecast.files import InputError, Problem
 from forecast.terminal.look import console
@@ -49,10 +50,8 @@ def run(
     folder = out or default_folder(request.specification.matter, str(request.origin))
     refuse_foreign(folder, request.identity, overwrite=overwrite)
     from forecast import forecasting  # noqa: PLC0415
-    from forecast.inference import Settings  # noqa: PLC0415
 
-    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    settings = Settings(**{k: v for k, v in asked.items() if v is not None})
+    settings = sampling(draws, tune, chains, seed)
     result = forecasting.run(*request, settings, assume_silence=assume_silence)
     finish(result, folder, overwrite=overwrite)
 

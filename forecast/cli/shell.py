@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -63,6 +64,14 @@ DrawsOption = Annotated[int | None, _setting("draws", "Draws per chain")]
 TuneOption = Annotated[int | None, _setting("tune", "Tuning steps per chain")]
 ChainsOption = Annotated[int | None, _setting("chains", "Chains")]
 SeedOption = Annotated[int | None, _setting("seed", "Seed of everything random")]
+
+
+def sampling(draws: int | None, tune: int | None, chains: int | None, seed: int | None) -> Settings:
+    """Return the settings of the sampler: the numbers that are given, the defaults for the others."""
+    given = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    return replace(Settings(), **{name: value for name, value in given.items() if value is not None})
+
+
 AssumeSilenceOption = Annotated[
     bool,
     typer.Option(

@@ -20,6 +20,7 @@ from forecast.cli.shell import (
     TuneOption,
     app,
     finish,
+    sampling,
 )
 from forecast.terminal.look import console
 
@@ -73,7 +74,6 @@ def replay(
     """Forecast at each of several dates from what was public then; print and write how the forecast moved."""
     from forecast import plots, replaying  # noqa: PLC0415
     from forecast.folders import require_place  # noqa: PLC0415
-    from forecast.inference import Settings  # noqa: PLC0415
     from forecast.places import default_folder  # noqa: PLC0415
     from forecast.requests import read_request  # noqa: PLC0415
     from forecast.terminal.evidence import replay_screen  # noqa: PLC0415
@@ -82,8 +82,7 @@ def replay(
     request = read_request(priors, record, end, place="end", assume_silence=assume_silence)
     folder = out or default_folder(request.specification.matter, f"replay-{start}-{end}")
     require_place(folder, "trajectory", request.identity, overwrite=overwrite)
-    asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
+    settings = sampling(draws, tune, chains, seed)
     spec, whole, _ = request
     result = replaying.replay(
         spec, whole, start=start, end=end, every=every, settings=settings, assume_silence=assume_silence
