@@ -27,6 +27,8 @@ TABLES = (
 
 MANIFEST = "manifest.json"
 FIGURES = "figures"
+ALL = "all scenarios"
+"""What stands in the column ``label`` of a row that is about no single scenario."""
 ABOUT = "about.json"
 """What a folder of any other result says of itself: its kind, and what it was made from."""
 
@@ -81,6 +83,11 @@ def _read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.stat().st_size > 2 else pd.DataFrame()
 
 
+def read_proceedings(folder: Path) -> pd.DataFrame:
+    """Return the proceedings of a saved forecast's record, every cell as text."""
+    return pd.read_csv(folder / "record" / "proceedings.csv", dtype="str", keep_default_na=False)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file, or raise ``InputError``."""
     try:
@@ -97,6 +104,19 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table whose rows are about one scenario (column ``scenario`` or ``latent``) with its label beside it.
+
+    ``labels``: name of a scenario -> the analyst's label.
+    """
+    column = next((name for name in ("scenario", "latent") if name in table), None)
+    if column is None or "label" in table or not labels:
+        return table
+    own = table.copy()
+    own.insert(own.columns.get_loc(column) + 1, "label", own[column].map(lambda name: labels.get(name, ALL)))
+    return own
+
+
 def save_result(
     folder: Path | str,
     kind: str,
@@ -104,7 +124,7 @@ def save_result(
     about: Mapping[str, Any],
     more: Callable[[Path], object] = lambda scratch: None,
 ) -> None:
-    """Write tables as CSV, ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
+    """Write tables as CSV (with the labels of ``about`` beside scenarios), ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
 
     An older folder of the kind is replaced; ``InputError`` as in ``require_place``, or where writing fails.
     """
@@ -113,7 +133,7 @@ def save_result(
     try:
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
-                table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+                with_labels(table, about.get("labels", {})).to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
             write_json(scratch / ABOUT, {"kind": kind, **about})
             more(scratch)
     except OSError as error:

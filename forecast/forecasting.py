@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import whole_folder
-from forecast.folders import check_folder, read_json, read_tables, refuse_foreign, seal, write_json
+from forecast.folders import check_folder, read_json, read_tables, refuse_foreign, seal, with_labels, write_json
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
@@ -29,7 +29,7 @@ from forecast.summaries import (
     summary_table,
     targets,
 )
-from forecast.trees import provenance, to_tree, write
+from forecast.trees import plain_attributes, provenance, to_tree, write
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 DRAWS = ("outcomes", "prior_outcomes")
@@ -66,8 +66,8 @@ class Forecast:
     def __str__(self) -> str:
         m, views = self.manifest, self.tables["scenarios"]
         wide = views.pivot(index="view", columns="scenario", values="probability")
-        order = [v for v in ("brief", "inside", "outside", "resolved_60m") if v in wide.index]
-        lines = wide.loc[order, list(dict.fromkeys(views["scenario"]))].to_string(float_format="{:.3f}".format)
+        order, names = (list(dict.fromkeys(views[column])) for column in ("view", "scenario"))
+        lines = wide.loc[order, names].rename(columns=m["labels"]).to_string(float_format="{:.3f}".format)
         return f"Forecast of {m['matter']} at {m['origin']} ({m['view']} view), seed {m['seed']}\n{lines}"
 
 
@@ -152,13 +152,14 @@ def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = No
         "statements": prior.statements,
         "prior_resolution": prior.resolution,
     }
+    tables = {name: with_labels(table, spec.labels) for name, table in tables.items()}
     manifest = provenance(evidence, record, settings.seed, future.view)
     return Forecast(
         specification=spec,
         record=record,
         outcomes=outcomes,
         prior_outcomes=prior.outcomes,
-        tree=to_tree(posterior, {k: v for k, v in manifest.items() if isinstance(v, str | int)}),
+        tree=to_tree(posterior, plain_attributes(manifest)),
         tables=tables,
         diagnostics=_diagnostics(posterior),
         manifest=manifest,

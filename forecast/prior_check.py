@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import InputError, Problem
+from forecast.folders import with_labels
 from forecast.inference import Evidence, Settings, gather, prior_draws
 from forecast.outcomes import imagine
 from forecast.record import Record, load_record
@@ -81,18 +82,19 @@ def from_prior(evidence: Evidence, record: Record, n: int, seed: int) -> PriorFo
     law = focal_statute(prior, known)
     future = imagine(prior, law.ceilings, law.instruments, rng)
     outcomes = targets(future)
-    views = {k: v for k, v in scenario_views(prior, outcomes).items() if k in ("brief", "resolved_60m")}
+    views = {k: v for k, v in scenario_views(prior, outcomes).items() if k not in ("inside", "outside")}
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": VIEW, "seed": seed}
+    tables = {
+        "summary": summary_table(outcomes, origin, 1),
+        "scenarios": scenario_table(views, origin, 1),
+        "statements": statement_table(future, outcomes, rng),
+        "prior_resolution": resolution_table(outcomes).reset_index(),
+    }
     return PriorForecast(
         specification=spec,
         record=known,
         outcomes=outcomes,
         tree=prior_tree(prior, seed),
-        tables={
-            "summary": summary_table(outcomes, origin, 1),
-            "scenarios": scenario_table(views, origin, 1),
-            "statements": statement_table(future, outcomes, rng),
-            "prior_resolution": resolution_table(outcomes).reset_index(),
-        },
+        tables={name: with_labels(table, spec.labels) for name, table in tables.items()},
         manifest=provenance(evidence, known, seed, VIEW),
     )

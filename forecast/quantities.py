@@ -226,6 +226,16 @@ def printed(x: float, digits: int = 2) -> str:
     return np.format_float_positional(x / size, max(digits, 3 * (size > 1)), fractional=False, trim="-") + word
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a probability or share in per cent; what is possible and rounds to nothing is ``<1 %``, never ``0 %``."""
+    if not np.isfinite(share):
+        return "-"
+    least, text = 10.0**-digits, f"{100 * share:.{digits}f}"
+    if 0 < share < 1 and float(text) in (0.0, 100.0):
+        return f"<{least:.{digits}f} %" if share < 0.5 else f">{100 - least:.{digits}f} %"
+    return f"{text} %" if float(text) else f"{0.0:.{digits}f} %"
+
+
 def bounds(stated: Stated) -> tuple[float, float]:
     """Return both ends of a range, or the value twice."""
     return (stated.low, stated.high) if isinstance(stated, Range) else (stated.value, stated.value)

@@ -32,14 +32,13 @@ from forecast.record import Record, as_day, load_record
 from forecast.record_tables import EARLIEST, LATEST
 from forecast.specification import Specification, load_specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
-from forecast.trees import provenance
-from forecast.vocabulary import INTERVAL, SCENARIOS
+from forecast.trees import plain_attributes, provenance
+from forecast.vocabulary import INTERVAL, SCENARIOS, resolved_view
 from forecast.watchlist import focal_statute
 
 AT_ONCE = 2
 """Origins worked on at a time: while one is summarised on one core, the other one is sampled."""
 STATISTICS = ("mean", "q05", "q50", "q95")
-VIEWS = ("brief", "inside", "outside", "resolved_60m")
 UNITS = {
     "scenario_probability": "probability", "scenario_mcse": "probability", "value": "that of the target: unit",
     "value_mcse": "that of the target: unit", "horizon": "months after the origin", "r_hat": "ratio",
@@ -205,11 +204,12 @@ def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
     outcomes, origin = targets(future), str(posterior.evidence.exposure.origin)
     views = scenario_table(scenario_views(draws, outcomes), origin, settings.chains)
     summary = summary_table(outcomes, origin, settings.chains)
+    last = future.horizons[-1]
     known = {"known": SINCE if future.view == "inside" else BEFORE}
     weights = views.rename(columns={"probability": "value"}).assign(
         **known,
         target="scenario",
-        horizon_months=np.where(views["view"] == "resolved_60m", 60.0, np.nan),
+        horizon_months=np.where(views["view"] == resolved_view(last), float(last), np.nan),
         unit="probability",
         statistic="probability",
     )
@@ -288,10 +288,11 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
         }
     )
     known = table.drop_duplicates("origin_date").set_index("origin_date")["known"].to_xarray()
-    order = {"view": [v for v in VIEWS if v in data["view"]], "scenario": list(SCENARIOS), "target": list(units.index)}
+    order_of_views = ("brief", "inside", "outside", resolved_view(trajectory.manifest["horizons"][-1]))
+    order = {"view": [v for v in order_of_views if v in data["view"]], "scenario": list(SCENARIOS), "target": list(units.index)}
     data = data.reindex({**order, "statistic": list(STATISTICS)}).assign_coords(
         known=known, unit=("target", units.to_numpy(str))
     )
     for name, unit in UNITS.items():
         data[name].attrs["units"] = unit
-    return data.assign_attrs(trajectory.manifest)
+    return data.assign_attrs(plain_attributes(trajectory.manifest))

@@ -178,9 +178,9 @@ def scores(examined: Sequence[Examined]) -> pd.DataFrame:
 
 
 def learning(examined: Sequence[Examined]) -> pd.DataFrame:
-    """Return one row a world: events and months until its scenario first had 80 % (infinite: not within 60 months).
+    """Return one row a world: events and months until its scenario first had 80 % (infinite: not by the last horizon).
 
-    ``held``: whether it still had 80 % at 60 months; ``mistaken``: whether another scenario ever had 80 %;
+    ``held``: whether it still had 80 % at the last horizon; ``mistaken``: whether another scenario ever had 80 %;
     ``least_effective``: fewest draws that the weights left at any step.
     """
     rows = []

@@ -12,6 +12,7 @@ from forecast.cli.shell import (
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    FullOption,
     PriorsOption,
     RecordOption,
     SeedOption,
@@ -35,6 +36,7 @@ def run(
     tune: TuneOption = None,
     chains: ChainsOption = None,
     seed: SeedOption = None,
+    full: FullOption = False,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
     from forecast import forecasting  # noqa: PLC0415
@@ -44,7 +46,7 @@ def run(
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
     settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=progress.is_terminal)
     result = forecasting.run(priors, record, origin, settings)
-    finish(result, out or Path("outputs") / result.manifest["origin"])
+    finish(result, out or Path("outputs") / result.manifest["origin"], full=full)
 
 
 @app.command()
@@ -104,13 +106,14 @@ def priors(
 
 
 @app.command()
-def show(folder: FolderArgument) -> None:
+def show(folder: FolderArgument, full: FullOption = False) -> None:
     """Print the tables of a saved forecast."""
-    from forecast.folders import check_folder, read_json, read_tables  # noqa: PLC0415
+    from forecast.folders import check_folder, read_json, read_proceedings, read_tables  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
     manifest = check_folder(folder)
-    console().print(screen(read_tables(folder), manifest, read_json(folder / "diagnostics.json")))
+    diagnostics, proceedings = read_json(folder / "diagnostics.json"), read_proceedings(folder)
+    console().print(screen(read_tables(folder), manifest, diagnostics, proceedings, full=full))
 
 
 @app.command()

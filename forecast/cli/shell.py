@@ -35,6 +35,7 @@ TuneOption = Annotated[int | None, typer.Option("--tune", min=1, help="Tuning st
 ChainsOption = Annotated[int | None, typer.Option("--chains", min=2, help="Chains (default: 4).")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default: 20260203).")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Print Monte Carlo errors, and means beside medians.")]
 ONE_FORECAST = ("run", "update", "show", "plot")
 """Commands that make or read one forecast: they end before there is garbage to speak of."""
 
@@ -48,7 +49,7 @@ def begin(context: typer.Context) -> None:
         context.call_on_close(gc.enable)
 
 
-def finish(result: Any, folder: Path) -> None:
+def finish(result: Any, folder: Path, *, full: bool = False) -> None:
     """Save a new forecast with its first figures, as PNG, and print it."""
     from forecast import forecasting, plots  # noqa: PLC0415
     from forecast.folders import FIGURES  # noqa: PLC0415
@@ -56,7 +57,7 @@ def finish(result: Any, folder: Path) -> None:
 
     forecasting.save(result, folder, lambda scratch: plots.save(result, scratch / FIGURES, plots.FIRST, ["png"]))
     terminal = console()
-    terminal.print(screen(result.tables, result.manifest, result.diagnostics))
+    terminal.print(screen(result.tables, result.manifest, result.diagnostics, result.record.proceedings, full=full))
     terminal.print(f"Written to {escape(str(folder))}")
 
 

@@ -12,6 +12,7 @@ from forecast.cli.shell import (
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    FullOption,
     PriorsOption,
     RecordOption,
     SeedOption,
@@ -31,6 +32,7 @@ def update(
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, by origin).")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew whatever the certificate says.")] = False,
     late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
+    full: FullOption = False,
 ) -> None:
     """Add new evidence to a saved forecast: reweight its draws where that is certified, else fit anew."""
     from forecast import forecasting, updating  # noqa: PLC0415
@@ -40,7 +42,7 @@ def update(
     old = forecasting.load(folder)
     result = updating.update(old, given, origin, refit=refit, late=late)
     beside = folder if folder.name not in ("", "..") else folder.resolve()
-    finish(result, out or beside.with_name(result.manifest["origin"]))
+    finish(result, out or beside.with_name(result.manifest["origin"]), full=full)
     console().print(update_line(result.diagnostics), markup=False)
 
 

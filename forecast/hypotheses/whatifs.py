@@ -36,7 +36,7 @@ from forecast.progress import report
 from forecast.record import Record
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
-from forecast.vocabulary import HORIZONS
+from forecast.vocabulary import resolved_view
 from forecast.watchlist import focal_statute
 
 SUPPOSED = (
@@ -203,8 +203,10 @@ def _compared(
     """
     keys = ["view", "scenario"]
     both = before["scenarios"].merge(after["scenarios"], on=keys, suffixes=("_before", "_after"))
-    error = np.hypot(both["mcse_before"], both["mcse_after"]) * (1.0 - paired * (both["view"] != "resolved_60m"))
-    horizon = np.where(both["view"] == "resolved_60m", HORIZONS[-1], 0)
+    last = forecast.specification.horizons[-1]
+    is_resolved = both["view"] == resolved_view(last)
+    error = np.hypot(both["mcse_before"], both["mcse_after"]) * (1.0 - paired * ~is_resolved)
+    horizon = np.where(is_resolved, last, 0)
     columns = {"target": both["scenario"], "view": both["view"], "horizon_months": horizon, "statistic": "probability"}
     columns |= {"unit": "probability", "before": both["probability_before"], "after": both["probability_after"]}
     scenarios = pd.DataFrame({**columns, "mcse": error})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -59,7 +58,7 @@ def _uniform(table: pd.DataFrame, kinds: dict[str, str]) -> Table:
         if len(own):
             worst = own.loc[own["p_value"].idxmin()]
             counts = (str(len(own)), str(int((~own["passed"].astype(bool)).sum())))
-            screen.add_row(kind, what, *counts, f"{worst['p_value']:.2g}", escape(str(worst["quantity"])))
+            screen.add_row(kind, what, *counts, f"{worst['p_value']:.2g}", str(worst["quantity"]))
     return screen
 
 

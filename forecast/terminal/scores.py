@@ -147,7 +147,6 @@ def waiting_table(result: Backtest) -> Table:
     left = int(sizes["crps_model"].isna().sum())
     if left:
         table.caption = f"{left} of {len(sizes)} fines cannot be scored: {_reasons(sizes)}."
-        table.caption_justify = "left"
     return table
 
 

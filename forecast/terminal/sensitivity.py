@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -126,8 +125,8 @@ def _contraction(result: Sensitivity) -> list[Any]:
     columns = ("part", "parameters", "variance taken", "most", "from", "largest shift", "of")
     table = table_of("3. From prior to posterior", *columns)
     for _, row in result.contraction.sort_values("contraction", ascending=False).iterrows():
-        taken = (f"{row['contraction']:.0%}", f"{row['largest']:.0%}", escape(row["largest_parameter"]))
-        shift = (f"{row['shift']:+.1f}", escape(row["shift_parameter"]))
+        taken = (f"{row['contraction']:.0%}", f"{row['largest']:.0%}", str(row["largest_parameter"]))
+        shift = (f"{row['shift']:+.1f}", str(row["shift_parameter"]))
         table.add_row(str(row["part"]), str(row["parameters"]), *taken, *shift)
     lines = [
         "Variance taken: the share of the prior variance that the data took away, on average over a part's parameters. "
