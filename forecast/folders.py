@@ -124,16 +124,18 @@ def save_result(
     about: Mapping[str, Any],
     more: Callable[[Path], object] = lambda scratch: None,
 ) -> None:
-    """Write tables as CSV (with the labels of ``about`` beside scenarios), ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
+    """Write tables as CSV, ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
 
-    An older folder of the kind is replaced; ``InputError`` as in ``require_place``, or where writing fails.
+    Beside a scenario stands its label, as ``about`` has it. An older folder of the kind is replaced; ``InputError`` as
+    in ``require_place``, or where writing fails.
     """
     folder = Path(folder)
     require_place(folder, kind)
     try:
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
-                with_labels(table, about.get("labels", {})).to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+                told = with_labels(table, about.get("labels", {}))
+                told.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
             write_json(scratch / ABOUT, {"kind": kind, **about})
             more(scratch)
     except OSError as error:

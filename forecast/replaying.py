@@ -289,7 +289,8 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
     )
     known = table.drop_duplicates("origin_date").set_index("origin_date")["known"].to_xarray()
     order_of_views = ("brief", "inside", "outside", resolved_view(trajectory.manifest["horizons"][-1]))
-    order = {"view": [v for v in order_of_views if v in data["view"]], "scenario": list(SCENARIOS), "target": list(units.index)}
+    order = {"view": [v for v in order_of_views if v in data["view"]], "scenario": list(SCENARIOS)}
+    order["target"] = list(units.index)
     data = data.reindex({**order, "statistic": list(STATISTICS)}).assign_coords(
         known=known, unit=("target", units.to_numpy(str))
     )

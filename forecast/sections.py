@@ -48,7 +48,6 @@ from forecast.quantities import (
 from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.yaml_files import KeyPath, refusal
 
-
 LONGEST_LABEL = 40
 """Characters of a label: it heads columns and stands in legends."""
 LONGEST_RESOLUTION = 240

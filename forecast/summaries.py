@@ -69,7 +69,8 @@ def targets(future: Future) -> xr.Dataset:
     columns["openings_other_platforms"] = ("count", future.other_openings)
     data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit}) for k, (unit, v) in columns.items()}
     data["scenario"] = xr.Variable(("draw",), future.scenario, {"labels": ", ".join(SCENARIOS)})
-    return xr.Dataset(data, coords={"horizon": ("horizon", list(future.horizons), {"units": "months after the origin"})})
+    months = ("horizon", list(future.horizons), {"units": "months after the origin"})
+    return xr.Dataset(data, coords={"horizon": months})
 
 
 def summary_table(draws: xr.Dataset, origin: str, chains: int) -> pd.DataFrame:
@@ -118,9 +119,9 @@ def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
 
 
 def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
-    """Return probabilities by draw and scenario of each view: ``brief``, ``inside``, ``outside``, ``resolved_<months>m``.
+    """Return probabilities by draw and scenario of each view: ``brief``, ``inside``, ``outside``, ``resolved_60m``.
 
-    Before ``as_of`` there is no brief to have a view: then only ``outside`` and the last.
+    The last is named by the last horizon. Before ``as_of`` there is no brief to have a view: then only the last two.
     """
     views: dict[str, np.ndarray] = {}
     if draws.evidence.exposure.inside:

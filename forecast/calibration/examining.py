@@ -112,7 +112,8 @@ def _ranked(world: World, draws: Draws, rng: np.random.Generator) -> dict[str, d
             **{name: _pit(counts, true_classes[name], rng) for name, counts in classes.items()},
         },
         "target": {
-            _named(name, horizons[j]): _pit(values, turned_out[name, j], rng) for name, j, values in of_targets(targets(future))
+            _named(name, horizons[j]): _pit(values, turned_out[name, j], rng)
+            for name, j, values in of_targets(targets(future))
         },
     }
     for kind, of in (("density", of_densities), ("parameter", of_parameters), ("effect", of_effects)):

@@ -43,7 +43,7 @@ def update(
     result = updating.update(old, given, origin, refit=refit, late=late)
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     finish(result, out or beside.with_name(result.manifest["origin"]), full=full)
-    console().print(update_line(result.diagnostics), markup=False)
+    console().print(update_line(result.diagnostics, result.manifest["labels"]), markup=False)
 
 
 @app.command()

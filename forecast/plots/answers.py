@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
@@ -18,9 +19,10 @@ from forecast.forecasting import Forecast
 from forecast.plots import look
 from forecast.plots.look import ACCENT, INK, POSTERIOR, POSTERIOR_MARKER, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS
 from forecast.prior_check import VIEW as PRIOR_VIEW
+from forecast.quantities import percent
 from forecast.summaries import TARGET_FAMILIES
-from forecast.terminal.forecasts import VIEWS
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS, family_of
+from forecast.terminal.forecasts import views_of
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS, family_of
 from forecast.watchlist import QUANTILES
 
 FAMILY_NAMES = {
@@ -30,7 +32,6 @@ FAMILY_NAMES = {
 }  # fmt: skip
 NAMES = {
     **{f"event:{family}": FAMILY_NAMES[family] for family in TARGET_FAMILIES},
-    **{f"resolved_scenario:{name}": f"Resolved as {name}" for name in SCENARIOS},
     "event:closure": "All cases closed", "event:appeal": "Appeal filed", "resolved_scenario:pending": "Unresolved",
     "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
     "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
@@ -38,7 +39,6 @@ NAMES = {
     "valuation_change": "Change in valuation", "user_attrition": "Users lost",
     "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
 }  # fmt: skip
-VIEW_NAMES = {"brief": "Brief", "inside": "Inside", "outside": "Outside", "resolved_60m": "Resolved at 60 months"}
 UNITS = {
     "EUR": (1e-6, "million EUR"), "EUR a year": (1e-6, "million EUR a year"), "count": (1.0, "count"),
     "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
@@ -50,8 +50,16 @@ MARKS: Style = {n: {"marker": m, "mec": INK, "mew": 0.5, "ms": 4.4} for n, m in 
 MARKS["all"] = {"marker": PRIOR_MARKER, "mfc": "white", "mec": PRIOR, "mew": 1.1, "ms": 4.4}
 BEFORE: Style = {"color": PRIOR, **MARKS["all"]}
 AFTER: Style = {"color": POSTERIOR, "marker": POSTERIOR_MARKER, "mew": 1.1, "ms": 4.8}
-HORIZON_COLOURS = dict(zip(HORIZONS, ("#86b0da", POSTERIOR, "#0b2240"), strict=True))
+HORIZON_COLOURS = ("#86b0da", POSTERIOR, "#0b2240")  # of the horizons, ascending; the last is the darkest
 HEAT = LinearSegmentedColormap.from_list("heat", ["#f7f9fc", *SCENARIO_COLOURS.values()])
+
+
+def name_of(target: str, labels: Mapping[str, str]) -> str:
+    """Return a target in words, a scenario by the analyst's label."""
+    kind, _, scenario = target.partition(":")
+    if kind == "resolved_scenario" and scenario in labels:
+        return f"Resolved: {labels[scenario]}"
+    return NAMES.get(target, target)
 
 
 @look.styled
@@ -59,24 +67,30 @@ def scenarios(forecast: Forecast) -> Figure:
     """Draw the probabilities of the scenarios in each view: brief, inside, outside, and as they will be resolved."""
     table = forecast.tables["scenarios"]
     wide = table.pivot(index="view", columns="scenario", values="probability")
-    views = [view for view in VIEWS if view in wide.index]
+    what_is, labels = views_of(forecast.manifest), look.labels(forecast.manifest)
+    views = [view for view in what_is if view in wide.index]
     shares, rows = wide.loc[views, list(SCENARIOS)].to_numpy().T, np.arange(len(views))
     picture = look.new(1.5 + 0.47 * len(views))
     axes = picture.subplots()
     for (name, colour), own, end in zip(SCENARIO_COLOURS.items(), shares, shares.cumsum(axis=0), strict=True):
-        bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=name.capitalize())
-        axes.bar_label(bars, [f"{p:.2f}" if p >= RARE else "" for p in own], label_type="center", color=_on(colour))
+        bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=labels[name])
+        axes.bar_label(bars, [percent(p) if p >= RARE else "" for p in own], label_type="center", color=_on(colour))
     beside: Style = {"transform": axes.get_yaxis_transform(), "ha": "right"}
-    for row, (name, what) in enumerate((VIEW_NAMES[view], VIEWS[view]) for view in views):
+    for row, (name, what) in enumerate((_view_name(view), what_is[view]) for view in views):
         axes.text(-0.015, row - 0.05, name, va="bottom", fontweight="bold", **beside)
         axes.text(-0.015, row + 0.02, fill(what, 34), va="top", fontsize=6.5, color="#555555", **beside)
     axes.set(xlim=(0, 1), ylim=(len(views) - 0.45, -0.6), yticks=[], xlabel="Probability")
     axes.grid(visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.97), ncols=len(SCENARIOS), handlelength=1.2)
+    axes.xaxis.set_major_formatter(lambda share, _: percent(share))
     note = f"Monte Carlo errors (one standard error) at most ±{table['mcse'].max():.3f}."
     if "brief" not in views:
         note += f" The brief is of {forecast.manifest['as_of']}: before it there is only the outside view."
     return look.finish(picture, "Scenario probabilities by view", note, forecast.manifest)
+
+
+def _view_name(view: str) -> str:
+    return "As resolved" if view.startswith("resolved_") else view.capitalize()
 
 
 @look.styled
@@ -88,10 +102,11 @@ def targets(forecast: Forecast) -> Figure:
     heights = (0.6 + 0.165 * len(yes_no), 1.45 * rows)
     picture = look.new(sum(heights) + 1.0)
     blocks = picture.add_gridspec(2, 1, height_ratios=heights)
-    _dots(blocks[0].subgridspec(1, len(HORIZONS)).subplots(sharey=True, squeeze=False)[0], yes_no, sources)
+    across = blocks[0].subgridspec(1, len(forecast.manifest["horizons"]))
+    _dots(across.subplots(sharey=True, squeeze=False)[0], yes_no, sources, forecast.manifest)
     panels = blocks[1].subgridspec(rows, 4).subplots(squeeze=False)
     for axes, name in zip(panels.flat, amounts, strict=False):
-        _intervals(axes, name, units[name], [s for s in sources if name in s[1]])
+        _intervals(axes, name, units[name], [s for s in sources if name in s[1]], forecast.manifest["horizons"])
     for axes in panels.flat[len(amounts) :]:
         axes.set_axis_off()
     keys = [(Line2D([], [], c=style["color"], lw=5, alpha=0.4), Line2D([], [], lw=1, **style)) for *_, style in sources]
@@ -104,23 +119,23 @@ def targets(forecast: Forecast) -> Figure:
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)
 
 
-def _dots(panels: np.ndarray, names: list[str], sources: list) -> None:
+def _dots(panels: np.ndarray, names: list[str], sources: list, manifest: Mapping[str, Any]) -> None:
     """Draw probabilities as rows of dots, one panel for each horizon."""
     rows = np.array([row + 0.5 * name.startswith("resolved") for row, name in enumerate(names)])
-    for j, (axes, horizon) in enumerate(zip(panels, HORIZONS, strict=True)):
+    for j, (axes, horizon) in enumerate(zip(panels, manifest["horizons"], strict=True)):
         values = [[float(draws[n].values[:, j].mean()) for n in names] for _, draws, _ in sources]
         axes.hlines(rows, np.min(values, axis=0), np.max(values, axis=0), color="#999999", linewidth=1)
         for x, (label, _, style) in zip(values, sources, strict=True):
             axes.plot(x, rows, **style, ls="none", clip_on=False, zorder=3, gid=f"{label}:{horizon}")
         axes.set(xlim=(-0.02, 1.02), ylim=(rows[-1] + 0.6, -0.6), xlabel="Probability", title=f"{horizon} months")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-        axes.set_yticks(rows, [NAMES.get(n, n) for n in names])
+        axes.set_yticks(rows, [name_of(n, manifest["labels"]) for n in names])
         axes.tick_params(axis="y", length=0)
 
 
-def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
+def _intervals(axes: Axes, name: str, unit: str, sources: list, horizons: list[int]) -> None:
     """Draw one amount at every horizon: median, 50 % and 90 % interval, prior to the left of the posterior."""
-    (scale, words), at, seen = UNITS[unit], np.arange(len(HORIZONS)), [0.0]
+    (scale, words), at, seen = UNITS[unit], np.arange(len(horizons)), [0.0]
     for i, (label, draws, style) in enumerate(sources):
         columns = [column[~np.isnan(column)] * scale for column in draws[name].values.T]
         kept = [k for k in at if len(columns[k]) > 1]
@@ -134,7 +149,7 @@ def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
     axes.set(xlim=(-0.5, len(at) - 0.5), ylim=(min(seen) - room, max(seen) + room))
     axes.set_title(NAMES.get(name, name), fontsize=7.2, pad=13)
     axes.text(0, 1.03, words, transform=axes.transAxes, fontsize=7)
-    axes.set_xticks(at, [f"{h} mo" for h in HORIZONS])
+    axes.set_xticks(at, [f"{h} mo" for h in horizons])
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=unit == "count"))
     axes.yaxis.set_major_formatter("{x:,g}")
@@ -145,8 +160,10 @@ def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
 def exceedance(forecast: Forecast) -> Figure:
     """Draw the probability that the total cost exceeds each amount, at each horizon, posterior and prior."""
     name = "total_cost" if "total_cost" in forecast.outcomes else "fine_left"
+    horizons = forecast.manifest["horizons"]
+    colours = dict(zip(horizons, HORIZON_COLOURS[-len(horizons) :], strict=True))
     kinds = {label: data[name] * 1e-6 for label, data, _ in _sources(forecast) if name in data}
-    draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in HORIZONS}
+    draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in horizons}
     positive = np.concatenate([[1.0, 1000.0], *(values[values > 0] for values in draws.values())])
     amounts = np.geomspace(np.quantile(positive, 0.002), np.quantile(positive, 0.9995), 300)
     styles: Style = {"Posterior": {"lw": 2.0, "zorder": 3}, "Prior": {"color": PRIOR, "lw": 1.2, "ls": "--"}}
@@ -154,14 +171,14 @@ def exceedance(forecast: Forecast) -> Figure:
     axes = picture.subplots()
     axes.axhline(RARE, color=ACCENT, linewidth=0.8)
     for (label, horizon), values in draws.items():
-        style = {"color": HORIZON_COLOURS[horizon]} | styles[label]
+        style = {"color": colours[horizon]} | styles[label]
         above = 1 - np.searchsorted(values, amounts, side="right") / len(values)
         axes.plot(amounts, above, **style, gid=f"{label}:{horizon}")
     axes.set(xscale="log", xlim=amounts[[0, -1]], ylim=(0, 1), xlabel="Million EUR (log scale)")
     axes.set_ylabel("Probability of more than that")
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_yticks([RARE, 0.25, 0.5, 0.75, 1], [f"{RARE:g}", "0.25", "0.5", "0.75", "1"])
-    _label_curves(axes, draws, amounts)
+    _label_curves(axes, draws, amounts, colours)
     keys = {label: Line2D([], [], **{"color": POSTERIOR} | styles[label]) for label in styles if label in kinds}
     axes.legend(keys.values(), keys.keys(), loc="upper right")
     note = f"Dots: million EUR exceeded with probability {RARE:g}. Monte Carlo errors (one standard error) are at most "
@@ -171,18 +188,20 @@ def exceedance(forecast: Forecast) -> Figure:
     return look.finish(picture, f"{NAMES[name]}: probability of exceeding an amount", note, forecast.manifest)
 
 
-def _label_curves(axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray) -> None:
+def _label_curves(
+    axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray, colours: dict[int, str]
+) -> None:
     """Name each curve where there is most room to its right, and mark the amount that is rarely exceeded."""
     levels, main = np.linspace(0.9, 0.07, 40), next(reversed(draws))[0]
     reach = {key: np.clip(np.quantile(values, 1 - levels), *amounts[[0, -1]]) for key, values in draws.items()}
     text: Style = {"textcoords": "offset points", "fontsize": 7.5, "va": "bottom"}
-    for horizon in HORIZONS:
+    for horizon, colour in colours.items():
         own = np.max([x for (_, h), x in reach.items() if h == horizon], axis=0)
         end = np.min([np.full(40, amounts[-1]), *(x for (_, h), x in reach.items() if h > horizon)], axis=0)
         room = np.where(own > amounts[0], end / own, 0)
         best, rare = int(np.argmax(room)), float(np.quantile(draws[main, horizon], 1 - RARE))
         if rare > amounts[0]:
-            axes.plot(rare, RARE, "o", ms=4.8, color=HORIZON_COLOURS[horizon], mec="white", mew=0.6, zorder=4)
+            axes.plot(rare, RARE, "o", ms=4.8, color=colour, mec="white", mew=0.6, zorder=4)
             axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 2), **text)
         if room[best] > 1:
             axes.annotate(f"{horizon} months", (own[best], levels[best]), (4, 2), **text, fontweight="bold")
@@ -192,17 +211,18 @@ def _label_curves(axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts:
 def events(forecast: Forecast) -> Figure:
     """Draw the probability that the first event of each family has come, against months from the origin."""
     statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
+    last, labels = m["horizons"][-1], {**look.labels(m), "all": "All"}
     picture = look.new(4.9)
     grid = picture.add_gridspec(3, 1, height_ratios=(0.08, 1, 1))
     top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
     panels = grid[1:].subgridspec(2, 4).subplots(sharex=True, sharey=True, squeeze=False)
     for axes, family in zip(panels.flat, (*TARGET_FAMILIES, "closure", "appeal"), strict=True):
-        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=HORIZONS[-1]).values
-        _course(axes, family, times, scenario, statements[statements["family"] == family])
+        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=last).values
+        _course(axes, family, times, scenario, statements[statements["family"] == family], last)
         axes.set(title=NAMES[f"event:{family}"], xlabel="Months from origin", ylabel="Probability by then")
         axes.label_outer(remove_inner_ticks=True)
-    axes.set(xlim=(0, HORIZONS[-1]), ylim=(0, 1), xticks=range(0, HORIZONS[-1] + 1, 12))
-    keys = [Line2D([], [], label=n.capitalize(), **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
+    axes.set(xlim=(0, last), ylim=(0, 1), xticks=look.month_ticks(last))
+    keys = [Line2D([], [], label=labels[n], **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
     top.legend(handles=keys, loc="center left", ncols=4, borderpad=0).set_in_layout(False)
     errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
     title = "First events"
@@ -214,15 +234,15 @@ def events(forecast: Forecast) -> Figure:
         title += ": draws (lines) and statements (markers)"
         note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which "
         note += (
-            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since is "
+            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since, or "
         )
-        note += "left out."
+        note += f"lies beyond {last} months, is left out."
     return look.finish(picture, title, note, forecast.manifest)
 
 
-def _course(axes: Axes, family: str, times: np.ndarray, scenario: np.ndarray, stated: pd.DataFrame) -> None:
+def _course(axes: Axes, family: str, times: np.ndarray, scenario: np.ndarray, stated: pd.DataFrame, last: int) -> None:
     """Draw how often a first event has come by each month, and what the analyst stated, by scenario and in all."""
-    months = np.arange(0, HORIZONS[-1] + 0.25, 0.5)
+    months, stated = np.arange(0, last + 0.25, 0.5), stated[stated["month"] <= last]
     for i, (name, style) in enumerate(LINES.items()):
         own, said = times[(scenario == i) | (name == "all")], stated[stated["scenario"] == name]
         if len(own):

@@ -7,7 +7,7 @@ colour, lightness and marker. Nothing global is changed: the style holds only wh
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
@@ -26,6 +26,10 @@ PRIOR_MARKER, POSTERIOR_MARKER = "D", "o"
 WIDTH = 7.2
 """Inches: the text width of a printed page, so that letters keep their size."""
 DPI = 160
+NARROW = 20
+"""Characters of a line of a scenario's label."""
+STEPS, MOST_TICKS = (1, 2, 3, 6, 12, 24, 48), 6
+"""Months between ticks, and how many steps an axis has at most."""
 FORMATS = ("png", "svg")
 LAID_OUT = {"figure.constrained_layout.use": False}
 """Setting under which a figure stays as it was laid out, and is drawn once, not twice, in every format."""
@@ -62,6 +66,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
+    "text.parse_math": False,  # a label may hold a dollar sign
     "svg.fonttype": "path",
     "svg.hashsalt": "forecast",
 }
@@ -86,6 +91,16 @@ def save_both(picture: Figure, stem: Path) -> None:
     """Write a figure as PNG and SVG beside each other; ``stem`` is their path without its suffix."""
     for form in FORMATS:
         save_as(picture, stem.with_name(f"{stem.name}.{form}"), form)
+
+
+def labels(manifest: Mapping[str, Any], width: int = NARROW) -> dict[str, str]:
+    """Return the analyst's label of each scenario, in lines of so many characters."""
+    return {name: fill(label, width) for name, label in manifest["labels"].items()}
+
+
+def month_ticks(last: int) -> range:
+    """Return months from 0 to the last horizon at which an axis is ticked: round steps, at most seven of them."""
+    return range(0, last + 1, next((step for step in STEPS if last / step <= MOST_TICKS), STEPS[-1]))
 
 
 def require_fit(forecast: Any, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,8 @@ class Page(Picture):
 def parameters(forecast: Forecast) -> PlotCollection:
     """Draw the key parameters before and after the data, with the contraction of each: an ArviZ forest."""
     require_fit(forecast, "parameters")
-    models = {group: _quantities(forecast.tree[group].to_dataset()) for group in ("prior", "posterior")}
+    labels = forecast.manifest["labels"]
+    models = {group: _quantities(forecast.tree[group].to_dataset(), labels) for group in ("prior", "posterior")}
     prior, posterior = (x.map(_on_axis).var(("chain", "draw")) for x in models.values())
     pc = _forest(models, 9.3)
     _beside(pc, (1 - posterior / prior).map(lambda x: x.copy(data=np.vectorize(_signed)(x))), "contraction")
@@ -87,12 +89,14 @@ def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _quantities(draws: xr.Dataset) -> xr.Dataset:
+def _quantities(draws: xr.Dataset, labels: Mapping[str, str]) -> xr.Dataset:
     """Return what ``QUANTITIES`` names, each with one dimension of readable labels."""
     lowered = [f"{f}{' (downwards)' if LOADING_SIGNS[f] < 0 else ''}" for f in LOADED_FAMILIES]
     loading = abs(draws["loading"].sel(family=list(LOADED_FAMILIES))).rename(family="loaded")
-    shares = {f"matters in class {s}": draws["weight"].sel(scenario=s, drop=True) for s in SCENARIOS}
+    shares = {f"class: {labels[s]}": draws["weight"].sel(scenario=s, drop=True) for s in SCENARIOS}
     shares |= {"fines appealed": draws["appeal_probability"], "decisions that close": draws["closing_probability"]}
+    ends = [SCENARIOS[0], SCENARIOS[-1]]
+    severity = draws["severity"].sel(scenario=ends).rename(scenario="class")
     sizes = {
         "of the ceiling": expit(draws["size_mean"]),
         "of turnover, no ceiling": np.exp(draws["bare_size"].sel(moment="mean", drop=True)),
@@ -100,7 +104,7 @@ def _quantities(draws: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {
             "hazard": np.exp(draws["log_rate"]),
-            "severity": draws["severity"].sel(scenario=[SCENARIOS[0], SCENARIOS[-1]]).rename(scenario="class"),
+            "severity": severity.assign_coords({"class": [labels[s] for s in ends]}),
             "loading": loading.assign_coords(loaded=lowered),
             "probability": _stacked(shares, "share"),
             "shape": _stacked({"frailty": draws["shape"]}, "spread"),

@@ -147,7 +147,8 @@ def _openings(world: World, rng: np.random.Generator) -> dict[str, np.ndarray]:
     a raised time and then for the share of time that all have been raised so far.
     """
     design, o = world.design, observations_of(world, world.months)
-    spec, edges = design.specification, np.array([0.0, *spec.horizons])
+    spec = design.specification
+    edges = np.array([0.0, *spec.horizons])
     usual, factor = np.exp(world.truth["log_opening_rate"]), np.exp(world.truth["log_raised"])
     shape = np.exp(world.truth["log_opening_shape"])
     often = o.opening_months[:, 1].sum() / max(o.opening_months.sum(), 1e-9)

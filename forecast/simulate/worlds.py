@@ -83,11 +83,12 @@ def _draw(design: Design, months: float, truth: Truth, redrawn: int, rng: np.ran
     foreseen = stated_months(design, focal)
     if len(events) > MOST_EVENTS or (design.exposure.groups and not foreseen.sum(axis=(0, 2)).all()):
         return None
+    end = months + design.specification.horizons[-1]
     scenario = int(rng.choice(len(design.constants.pi), p=design.constants.pi))
     frailty = _left_over(focal, events, hazards, e, scenario, rng)
     usual = frailty * np.exp(e["loading"] * e["severity"][scenario])
     level = Level(usual, _stated(design, e, hazards, foreseen, scenario))
-    events = sorted(events + live(focal, hazards, level, closing, 0.0, months + design.specification.horizons[-1], rng))
+    events = sorted(events + live(focal, hazards, level, closing, 0.0, end, rng))
     for standing in standings:  # one decided when it was first seen: its decision closed it, or did not
         if not standing.row.is_observed and (not standing.row.is_decision or rng.random() < closing):
             standing.closed = standing.row.entered
@@ -102,7 +103,7 @@ def _draw(design: Design, months: float, truth: Truth, redrawn: int, rng: np.ran
         events=tuple(events),
         closed=np.array([standing.closed for standing in standings]),
         stated_months=foreseen,
-        figures=draw_figures(design, truth, e, scenario, events, (months, months + design.specification.horizons[-1]), rng),
+        figures=draw_figures(design, truth, e, scenario, events, (months, end), rng),
         redrawn=redrawn,
     )
 

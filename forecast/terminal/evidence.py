@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forecast.terminal.look import share, table_of
-from forecast.vocabulary import SCENARIOS
+from forecast.vocabulary import SCENARIOS, horizon_by
 
 if TYPE_CHECKING:
     from forecast.attribution import Explanation
@@ -21,12 +22,12 @@ MEDIANS = ("fine_imposed", "fine_left", "total_cost")
 """Targets whose medians' expected errors are printed after an update; the folder has those of all."""
 
 
-def update_line(diagnostics: dict[str, Any]) -> str:
+def update_line(diagnostics: dict[str, Any], labels: Mapping[str, str]) -> str:
     """Say how a forecast was updated, and how far its draws can be trusted."""
     told = diagnostics["update"]
     if told["method"] == "refitted":
         return f"Updated from {told['from_origin']} by a new fit: {'; '.join(told['reasons'])}."
-    errors = ", ".join(f"{name} ± {error:.3f}" for name, error in told["scenario_error"].items())
+    errors = ", ".join(f"{labels[name]} ± {error:.3f}" for name, error in told["scenario_error"].items())
     horizon = list(told["median_error"]["fine_left"])[-1]
     medians = {name: by[horizon] for name, by in told["median_error"].items() if name in MEDIANS}
     amounts = ", ".join(f"{name} ± {error * 1e-6:,.1f} m EUR" for name, error in medians.items())
@@ -40,11 +41,12 @@ def update_line(diagnostics: dict[str, Any]) -> str:
 def replay_screen(trajectory: Trajectory) -> Group:
     """Return what ``forecast replay`` prints: one row an origin, and what to keep in mind."""
     m, worst = trajectory.manifest, trajectory.diagnostics
+    last = m["horizons"][-1]
     lines = [
         f"The brief is of {m['as_of']}: before it there is only the outside view.",
         "The prior file is the same at every origin: what it knows beyond the record is hindsight there.",
-        "Fines left: million EUR within 60 months, median and equal-tailed 90 % interval (eti 0.90). New events: those "
-        "in the matter that became public since the origin before. ± Monte Carlo errors.",
+        f"Fines left: million EUR within {last} months, median and equal-tailed 90 % interval (eti 0.90). New events: "
+        "those in the matter that became public since the origin before. ± Monte Carlo errors.",
     ]
     last = trajectory.record.events["published_on"].max().date()
     if str(last) < m["end"]:
@@ -60,13 +62,14 @@ def replay_screen(trajectory: Trajectory) -> Group:
 def origins_table(trajectory: Trajectory) -> Table:
     """Return the scenarios in the view that counts, and in the outside view beside it, fines left, and new events."""
     numbers, first = trajectory.table, trajectory.manifest["start"]
-    outside = [f"outside: {name}" for name in SCENARIOS]
-    table = table_of("Forecast by origin", "origin", "view", *SCENARIOS, *outside, "fines left", "new events")
+    labels = trajectory.manifest["labels"].values()
+    outside, last = [f"outside: {name}" for name in labels], trajectory.manifest["horizons"][-1]
+    table = table_of("Forecast by origin", "origin", "view", *labels, *outside, "fines left", "new events")
     focal = trajectory.events.loc[trajectory.events["is_focal"].astype(bool), "origin_date"].value_counts()
     for origin, rows in numbers.groupby("origin_date"):
         view = "inside" if "inside" in set(rows["view"]) else "outside"
         beside = _scenarios(rows, "outside") if view == "inside" else [""] * len(SCENARIOS)
-        left = rows.loc[(rows["target"] == "fine_left") & (rows["horizon_months"] == 60)]
+        left = rows.loc[(rows["target"] == "fine_left") & (rows["horizon_months"] == last)]
         low, middle, high = left.set_index("statistic").loc[["q05", "q50", "q95"], "value"] * 1e-6
         fresh = "" if origin == first else str(focal.get(origin, 0))
         amounts = f"{middle:,.0f} [{low:,.0f}, {high:,.0f}]"
@@ -83,11 +86,14 @@ def explanation_screen(explanation: Explanation, *, arrival: bool = False, most:
     """Return what ``forecast explain`` prints: a row a bar, from before to after, and how far to trust it."""
     one, two, checks = explanation.before, explanation.after, explanation.checks
     how = "in order of arrival" if arrival else "order-free"
-    headers = [f"{s}, %" for s in SCENARIOS] + ["crackdown outside, %", "fine within 24 m, %", "fines left 60 m, m EUR"]
+    labels, horizons = list(two["labels"].values()), two["horizons"]
+    soon, last = horizon_by(horizons, 24), horizons[-1]
+    headers = [f"{s}, %" for s in labels] + [f"{labels[-1]} outside, %", f"fine within {soon} months, %"]
+    headers += [f"fines left at {last} months, m EUR"]
     wanted = [("view", s, 0, "probability") for s in SCENARIOS] + [
         ("outside", SCENARIOS[-1], 0, "probability"),
-        ("event:fine", "all", 24, "mean"),
-        ("fine_left", "all", 60, "q50"),
+        ("event:fine", "all", soon, "mean"),
+        ("fine_left", "all", last, "q50"),
     ]
     panels = [explanation.merged(explanation.of(*w), most) for w in wanted]
     scales = [1e-6 if w[3] == "q50" else 100.0 for w in wanted]

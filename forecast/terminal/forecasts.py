@@ -21,13 +21,15 @@ DISAGREE = 0.2
 """Total variation distance between inside and outside view from which a warning is printed."""
 UNITS = {
     "EUR": (1e-6, 0, "m EUR"),
-    "EUR a year": (1e-6, 0, "m EUR a year"),
+    "EUR a year": (1e-6, 0, "m EUR/year"),
     "EUR, given a fine": (1e-6, 0, "m EUR, if any"),
-    "share of turnover": (100.0, 1, "%"),
-    "fraction": (100.0, 1, "%"),
+    "share of turnover": (100.0, 0, "%"),
+    "fraction": (100.0, 0, "%"),
     "count": (1.0, 0, ""),
 }
 """Factor, decimals and name under which an amount is printed; shares of turnover are named as such already."""
+FINE = 10.0
+"""Per cent below which a share has a decimal."""
 EXPECTED = ("total_cost",)
 """Amounts whose mean is printed beside the median: what a budget has to expect."""
 
@@ -56,7 +58,7 @@ def screen(
         Text("Of the proceedings open at the origin; new ones are counted below, not followed."),
         Text(""),
         amounts_by_horizon(tables["summary"]),
-        Text("[ ]: equal-tailed 90 % intervals (eti 0.90). Shares are per cent of turnover."),
+        Text("[ ]: equal-tailed 90 % intervals (eti 0.90). Shares of fines: per cent of turnover."),
         Text(""),
     ]
     if full:
@@ -117,8 +119,8 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> li
             if row[row["latent"]] < CLEAR:
                 name = labels[row["latent"]]
                 lines.append(
-                    f"The priors contradict the resolution rule: only {percent(row[row['latent']])} of latent "
-                    f"'{name}' resolves as '{name}'."
+                    f"The priors contradict the resolution rule: {percent(row[row['latent']], 1)} of latent "
+                    f"'{name}' resolves as '{name}', less than {percent(CLEAR)}."
                 )
     posterior = tables["posterior_summary"]
     own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio"), "contraction"].mean()
@@ -186,7 +188,10 @@ def _amount(value: float, unit: str, finer: int = 0) -> str:
 
 
 def _median(row: pd.Series, unit: str) -> str:
-    middle, low, high = (_amount(row[k], unit) for k in ("q50", "q05", "q95"))
+    """Return median and interval, with a decimal more where all are small."""
+    ends, (scale, _, words) = row[["q50", "q05", "q95"]].astype(float), UNITS[unit]
+    finer = int(words == "%" and (scale * ends.abs()).max() < FINE)
+    middle, low, high = (_amount(value, unit, finer) for value in ends)
     return "-" if middle == "-" else f"{middle} [{low}, {high}]"
 
 
@@ -256,7 +261,7 @@ def passport_table(passport: pd.DataFrame) -> Table:
     """Return each prior beside what the brief says and where it lies in the record."""
     table = table_of("Priors against the record", "prior", "says", "provenance", "record", "percentile", "warning")
     for _, row in passport.iterrows():
-        percentile = "" if pd.isna(row["percentile"]) else f"{row['percentile']:.0f}"
+        percentile = "" if pd.isna(row["percentile"]) or pd.isna(row["figure"]) else f"{row['percentile']:.0f}"
         source = f"{row['provenance']}: {row['brief']}" if row["brief"] else str(row["provenance"])
         table.add_row(row["key"], f"{row['says']} {row['unit']}", source, row["record"], percentile, row["warning"])
     return table

@@ -17,7 +17,7 @@ PLAIN_WIDTH = 80
 """Columns where the output is no terminal and COLUMNS does not say otherwise."""
 NARROWEST = 40
 """Columns that are taken for the least, whatever COLUMNS says."""
-PROSE = 26
+PROSE = 18
 """Columns under which no text of several words is wrapped."""
 GAP = 2
 """Blanks between columns."""
@@ -61,19 +61,24 @@ class Fitted(Table):
             yield Text(str(self.caption))
 
     def _widths(self, index: int) -> tuple[int, int]:
-        """Return the narrowest width of a column (no number broken, no word, no long text squeezed), and its natural."""
+        """Return the narrowest width of a column (no number or word broken), and its natural width."""
         column = self.columns[index]
-        head, cells = str(column.header), [str(cell) for cell in column.cells]
+        head, cells = str(column.header), [line for cell in column.cells for line in str(cell).splitlines()]
         words = [len(word) for text in (head, *cells) for word in text.split()]
-        natural = max(map(len, (head, *cells)))
-        if index == 0 or all(NUMERIC.match(cell) for cell in cells):
-            return max([*words, *map(len, cells)], default=0), natural
-        return max([*words, min(PROSE, max(map(len, cells)))], default=0), natural
+        lines = [len(line) for line in cells]
+        natural = max([len(head), *lines])
+        if index == 0 or self._is_numeric(index):
+            return max([*words, *lines], default=0), natural
+        return max([*words, min(PROSE, max(lines))], default=0), natural
+
+    def _is_numeric(self, index: int) -> bool:
+        return all(NUMERIC.match(str(cell)) for cell in self.columns[index].cells)
 
     def _block(self, block: Sequence[int], widths: Sequence[int]) -> Table:
         part = Table(pad_edge=False, box=None, header_style="dim")
-        for index, width in zip(block, widths, strict=True):
-            part.add_column(self.columns[index].header, overflow="fold", width=width)
+        for place, (index, width) in enumerate(zip(block, widths, strict=True)):
+            side: Any = "right" if place and self._is_numeric(index) else "left"
+            part.add_column(self.columns[index].header, overflow="fold", width=width, justify=side)
         for cells in zip(*(list(self.columns[index].cells) for index in block), strict=True):
             part.add_row(*cells)
         return part
