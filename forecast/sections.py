@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from forecast.labels import LONGEST_LABEL, check_label
 from forecast.quantities import (
     CEILINGS,
     CORRELATION,
@@ -48,25 +49,14 @@ from forecast.quantities import (
 from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.yaml_files import KeyPath, refusal
 
-LONGEST_LABEL = 40
-"""Characters of a label: it heads columns and stands in legends."""
 LONGEST_RESOLUTION = 240
 """Months within which a matter must resolve."""
-
-
-def _label(text: str) -> str:
-    if len(text) > LONGEST_LABEL:
-        what = f"expected at most {LONGEST_LABEL} characters, not {len(text)}: the label heads columns of tables"
-        raise refusal(((), f"{what}; longer words belong in 'summary'"))
-    if not text.isprintable() or text != text.strip() or not text[0].isalnum():
-        raise refusal(((), f"expected one line that begins with a letter or a digit, not {text!r}"))
-    return text
 
 
 class Scenario(Base):
     """One of the analyst's scenarios: its ``label`` is printed wherever the scenario is shown."""
 
-    label: Annotated[Text, AfterValidator(_label), Field(json_schema_extra={"maxLength": LONGEST_LABEL})]
+    label: Annotated[Text, AfterValidator(check_label), Field(json_schema_extra={"maxLength": LONGEST_LABEL})]
     summary: Text
     probability: Annotated[Number, PROBABILITY]
 
@@ -77,18 +67,6 @@ def _sums_to_one[T: (ByScenario[Scenario], ByScenario[Number])](values: T) -> T:
     if abs(total - 1) > 1e-9:
         raise refusal(((), f"expected a sum of 1, not {total:.10g}"))
     return values
-
-
-def _told_apart(scenarios: ByScenario[Scenario]) -> ByScenario[Scenario]:
-    first: dict[str, str] = {}
-    wrong: list[tuple[KeyPath, str]] = []
-    for name, scenario in scenarios.items():
-        same = first.setdefault(scenario.label.casefold(), name)
-        if same != name:
-            wrong.append(((name, "label"), f"{scenario.label!r} is the label of {same!r} too: expected another"))
-    if wrong:
-        raise refusal(*wrong)
-    return scenarios
 
 
 class CrackdownRule(Base):

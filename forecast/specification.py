@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
 
 from forecast.files import InputError, Problem, did_you_mean, fingerprint
+from forecast.labels import told_apart
 from forecast.quantities import (
     Base,
     ByScenario,
@@ -45,7 +46,6 @@ from forecast.sections import (
     Statements,
     Users,
     _sums_to_one,
-    _told_apart,
 )
 from forecast.vocabulary import horizons_to
 from forecast.yaml_files import (
@@ -71,7 +71,7 @@ class Specification(Base):
     provider_group: Text
     as_of: Annotated[date, Strict()]
     pooling: Annotated[Number, Place("fraction", 0, 1, closed=True)]
-    scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one), AfterValidator(_told_apart)]
+    scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one), AfterValidator(told_apart)]
     resolution: Resolution
     fines: Fines
     statements: Statements

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 FLOORS = [
     {"vocabulary", "files", "progress", "elicitation", "monte_carlo", "scores"},
     {"yaml_files", "record_tables", "folders"},
-    {"quantities", "record_checks"},
+    {"quantities", "record_checks", "labels"},
     {"sections", "readings", "record"},
     {"specification", "courses", "paths", "additions", "leaks", "news"},
     {"opening_counts", "resolution"},

@@ -7,14 +7,12 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.plots import look
 from forecast.plots.look import ACCENT, INK, POSTERIOR, POSTERIOR_MARKER, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS
@@ -22,7 +20,7 @@ from forecast.prior_check import VIEW as PRIOR_VIEW
 from forecast.quantities import percent
 from forecast.summaries import TARGET_FAMILIES
 from forecast.terminal.forecasts import views_of
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS, family_of
+from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import QUANTILES
 
 FAMILY_NAMES = {
@@ -44,6 +42,7 @@ UNITS = {
     "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
 }  # fmt: skip
 RARE = 0.05  # the probability marked in costs, and the smallest that is printed in a segment or cell
+ROOMY = 2.5  # factor between two curves in which the name of one fits
 type Style = dict[str, Any]
 LINES: Style = {n: {"color": c, "lw": 1.3} for n, c in SCENARIO_COLOURS.items()} | {"all": {"color": INK, "lw": 2.4}}
 MARKS: Style = {n: {"marker": m, "mec": INK, "mew": 0.5, "ms": 4.4} for n, m in zip(SCENARIOS, "vs^", strict=True)}
@@ -74,7 +73,9 @@ def scenarios(forecast: Forecast) -> Figure:
     axes = picture.subplots()
     for (name, colour), own, end in zip(SCENARIO_COLOURS.items(), shares, shares.cumsum(axis=0), strict=True):
         bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=labels[name])
-        axes.bar_label(bars, [percent(p) if p >= RARE else "" for p in own], label_type="center", color=_on(colour))
+        axes.bar_label(
+            bars, [percent(p) if p >= RARE else "" for p in own], label_type="center", color=on_colour(colour)
+        )
     beside: Style = {"transform": axes.get_yaxis_transform(), "ha": "right"}
     for row, (name, what) in enumerate((_view_name(view), what_is[view]) for view in views):
         axes.text(-0.015, row - 0.05, name, va="bottom", fontweight="bold", **beside)
@@ -83,7 +84,7 @@ def scenarios(forecast: Forecast) -> Figure:
     axes.grid(visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.97), ncols=len(SCENARIOS), handlelength=1.2)
     axes.xaxis.set_major_formatter(lambda share, _: percent(share))
-    note = f"Monte Carlo errors (one standard error) at most ±{table['mcse'].max():.3f}."
+    note = f"Monte Carlo errors (one standard error) at most ±{100 * table['mcse'].max():.1f} percentage points."
     if "brief" not in views:
         note += f" The brief is of {forecast.manifest['as_of']}: before it there is only the outside view."
     return look.finish(picture, "Scenario probabilities by view", note, forecast.manifest)
@@ -191,112 +192,30 @@ def exceedance(forecast: Forecast) -> Figure:
 def _label_curves(
     axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray, colours: dict[int, str]
 ) -> None:
-    """Name each curve where there is most room to its right, and mark the amount that is rarely exceeded."""
+    """Name each curve where there is room beside it, rather on its right; mark the amount that is rarely exceeded."""
     levels, main = np.linspace(0.9, 0.07, 40), next(reversed(draws))[0]
     reach = {key: np.clip(np.quantile(values, 1 - levels), *amounts[[0, -1]]) for key, values in draws.items()}
-    text: Style = {"textcoords": "offset points", "fontsize": 7.5, "va": "bottom"}
+    text: Style = {"textcoords": "offset points", "fontsize": 7.5}
     for horizon, colour in colours.items():
-        own = np.max([x for (_, h), x in reach.items() if h == horizon], axis=0)
+        mine = [x for (_, h), x in reach.items() if h == horizon]
         end = np.min([np.full(40, amounts[-1]), *(x for (_, h), x in reach.items() if h > horizon)], axis=0)
-        room = np.where(own > amounts[0], end / own, 0)
-        best, rare = int(np.argmax(room)), float(np.quantile(draws[main, horizon], 1 - RARE))
+        start = np.max([np.full(40, amounts[0]), *(x for (_, h), x in reach.items() if h < horizon)], axis=0)
+        own, first = np.max(mine, axis=0), np.min(mine, axis=0)
+        right, left = np.where(own > amounts[0], end / own, 0), np.where(first < amounts[-1], first / start, 0)
+        rare = float(np.quantile(draws[main, horizon], 1 - RARE))
         if rare > amounts[0]:
             axes.plot(rare, RARE, "o", ms=4.8, color=colour, mec="white", mew=0.6, zorder=4)
-            axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 2), **text)
-        if room[best] > 1:
-            axes.annotate(f"{horizon} months", (own[best], levels[best]), (4, 2), **text, fontweight="bold")
-
-
-@look.styled
-def events(forecast: Forecast) -> Figure:
-    """Draw the probability that the first event of each family has come, against months from the origin."""
-    statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
-    last, labels = m["horizons"][-1], {**look.labels(m), "all": "All"}
-    picture = look.new(4.9)
-    grid = picture.add_gridspec(3, 1, height_ratios=(0.08, 1, 1))
-    top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
-    panels = grid[1:].subgridspec(2, 4).subplots(sharex=True, sharey=True, squeeze=False)
-    for axes, family in zip(panels.flat, (*TARGET_FAMILIES, "closure", "appeal"), strict=True):
-        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=last).values
-        _course(axes, family, times, scenario, statements[statements["family"] == family], last)
-        axes.set(title=NAMES[f"event:{family}"], xlabel="Months from origin", ylabel="Probability by then")
-        axes.label_outer(remove_inner_ticks=True)
-    axes.set(xlim=(0, last), ylim=(0, 1), xticks=look.month_ticks(last))
-    keys = [Line2D([], [], label=labels[n], **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
-    top.legend(handles=keys, loc="center left", ncols=4, borderpad=0).set_in_layout(False)
-    errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
-    title = "First events"
-    note = "Lines: share of draws in which the first such event in a proceeding open at the origin has come; Monte "
-    note += f"Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario ±{errors[1]:.3f}. "
-    if not len(statements):
-        note += f"There are no statements to show: the brief is of {m['as_of']}."
-    else:
-        title += ": draws (lines) and statements (markers)"
-        note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which "
-        note += (
-            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since, or "
-        )
-        note += f"lies beyond {last} months, is left out."
-    return look.finish(picture, title, note, forecast.manifest)
-
-
-def _course(axes: Axes, family: str, times: np.ndarray, scenario: np.ndarray, stated: pd.DataFrame, last: int) -> None:
-    """Draw how often a first event has come by each month, and what the analyst stated, by scenario and in all."""
-    months, stated = np.arange(0, last + 0.25, 0.5), stated[stated["month"] <= last]
-    for i, (name, style) in enumerate(LINES.items()):
-        own, said = times[(scenario == i) | (name == "all")], stated[stated["scenario"] == name]
-        if len(own):
-            come = np.searchsorted(np.sort(own), months, side="right") / len(own)  # NaN sorts last: never comes
-            axes.plot(months, come, **style, gid=f"{family}:{name}")
-        if len(said):
-            over = {"color": style["color"], "ls": "none", "clip_on": False, "zorder": 3}
-            axes.plot(said["month"], said["stated"], **over, **MARKS[name], gid=f"stated:{family}:{name}")
-
-
-def _statements(forecast: Forecast) -> pd.DataFrame:
-    """Return the analyst's statements still open at the origin, and their mixtures; ``month`` counts from it."""
-    table, m = forecast.tables["statements"], forecast.manifest
-    if not len(table):
-        return pd.DataFrame(columns=["family", "scenario", "month", "stated"])
-    elapsed = (pd.Timestamp(m["origin"]) - pd.Timestamp(m["as_of"])).days / DAYS_PER_MONTH
-    cases = forecast.record.proceedings.set_index("case_id")["matter_id"]
-    log = forecast.record.in_force().events
-    log = log[(log["case_id"].map(cases) == m["matter"]) & (log["date"] > m["as_of"])]
-    gone = {family_of(*kind) for kind in zip(log["type"], log["scope"], strict=True)}
-    brief = forecast.tables["scenarios"].query("view == 'brief'").set_index("scenario")["probability"]
-    mixed = table.assign(stated=table["stated"] * table["scenario"].map(brief), scenario="all")
-    mixed = mixed.groupby(["family", "scenario", "within_months"], as_index=False)["stated"].sum()
-    both = pd.concat([table, mixed]).assign(month=lambda t: t["within_months"] - elapsed)
-    return both[(both["month"] > 0) & ~both["family"].isin(gone)]
-
-
-@look.styled
-def watchlist(forecast: Forecast, window: int = 6) -> Figure:
-    """Draw the probability of each event family in every open proceeding within ``window`` months."""
-    look.require_fit(forecast, "watchlist")
-    if window not in WINDOWS:
-        raise InputError(Problem("window", f"{window!r}, expected one of {', '.join(map(str, WINDOWS))} (months)"))
-    table = forecast.tables["event_probabilities"].query("window_months == @window")
-    wide = table.pivot(index="case_id", columns="family", values="probability")[list(FAMILIES)]
-    wide = wide.loc[wide.max(axis=1).sort_values(ascending=False, kind="stable").index]
-    values, top = wide.to_numpy(), np.ceil(10 * wide.to_numpy().max() + 1e-9) / 10
-    picture = look.new(1.5 + 0.145 * len(wide))
-    axes = picture.subplots()
-    axes.pcolormesh(values, cmap=HEAT, vmin=0, vmax=top, edgecolor="white", linewidth=0.6)
-    for row, column in np.argwhere(values >= RARE):
-        share, ink = values[row, column], _on(HEAT(values[row, column] / top))
-        axes.text(column + 0.5, row + 0.53, f"{share:.2f}", size=6, ha="center", va="center", color=ink, clip_on=True)
-    axes.set(xlim=(0, len(FAMILIES)), ylim=(len(wide), 0), frame_on=False)
-    heads: Style = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "fontsize": 7}
-    axes.set_xticks(np.arange(len(FAMILIES)) + 0.35, [FAMILY_NAMES[f] for f in FAMILIES], **heads)
-    axes.set_yticks(np.arange(len(wide)) + 0.5, wide.index, fontsize=6.5)
-    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
-    focal = set(table.loc[table["matter_id"] == forecast.manifest["matter"], "case_id"])
-    for label in (one for one in axes.get_yticklabels() if one.get_text() in focal):
-        label.set(color=ACCENT, fontweight="bold")
-    note = f"Probabilities, printed from {RARE:g} on; Monte Carlo errors (one standard error) at most "
-    note += f"±{table['mcse'].max():.3f}. Rows by largest probability; bold: {forecast.manifest['matter']}."
-    return look.finish(picture, f"Watch list: what may come within {window} months", note, forecast.manifest)
+            paper = {"fc": "white", "ec": "none", "pad": 0.2}
+            axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 3), va="bottom", bbox=paper, **text)
+        best, is_left = int(np.argmax(right)), right.max() < min(ROOMY, left.max())
+        place = (own[best], levels[best])
+        if is_left:
+            best = int(np.argmax(left))
+            place = (first[best], levels[best])
+        side: Style = {"ha": "right", "va": "top"} if is_left else {"va": "bottom"}
+        if max(right.max(), left.max()) > 1:
+            offset = (-4, -2) if is_left else (4, 2)
+            axes.annotate(f"{horizon} months", place, offset, **side, **text, fontweight="bold")
 
 
 def _sources(forecast: Forecast) -> list[tuple[str, Any, Style]]:
@@ -315,5 +234,5 @@ def _about_prior(forecast: Forecast) -> str:
     return f" The prior's months count from {as_of}, the posterior's from {origin}." if origin != as_of else ""
 
 
-def _on(colour: Any) -> str:  # the colour of letters that reads best on it
+def on_colour(colour: Any) -> str:  # the colour of letters that reads best on it
     return "white" if np.dot([0.2126, 0.7152, 0.0722], np.power(to_rgb(colour), 2.2)) < 0.21 else INK

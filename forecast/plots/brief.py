@@ -14,7 +14,19 @@ from matplotlib.patches import Patch, Rectangle
 
 from forecast.forecasting import Forecast
 from forecast.passports import FEW, passport
-from forecast.plots.look import ACCENT, FAINT, INK, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS, WIDTH, finish, new, styled
+from forecast.plots.look import (
+    ACCENT,
+    FAINT,
+    INK,
+    PRIOR,
+    PRIOR_MARKER,
+    SCENARIO_COLOURS,
+    WIDTH,
+    finish,
+    new,
+    short,
+    styled,
+)
 from forecast.plots.look import labels as labels_of
 from forecast.quantities import Statement, percent, printed
 from forecast.specification import Specification
@@ -37,10 +49,14 @@ LABELS = {
     "openings.raised": "openings after an escalation, ratio",
     "impacts.attrition.": "share of users lost: {}",
     "impacts.valuation_decline.": "share of valuation lost: {}",
-    "impacts.moderation_spending.": "moderation, EUR a year: {}",
+    "impacts.moderation_spending.": "moderation, EUR/year: {}",
 }
 """Names of the prior file's numbers that have a counterpart in the record, by the beginning of their keys."""
-WARNED, PITCH, STRIP = "X", 0.142, 1.75
+WARNED, PITCH, STRIP = "X", 0.142, 2.05
+LEFT, LABELLED = 2.8, 24
+"""Inches left of the panels for the names of rows, and characters of a label there."""
+KEYS = 0.3
+"""Inches of the key of the statements."""
 SCENARIO_MARKERS = dict(zip(SCENARIOS, ("v", "s", "^"), strict=True))
 LIKELY, SEEN = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999), (0.001, 0.999)
 
@@ -57,7 +73,7 @@ def priors(forecast: Forecast) -> Figure:
     picture.set_layout_engine("none")
     top = 0.65
     for draw, rows in drawn:
-        draw(_placed(picture, 2.25, top, 2.35, PITCH * len(rows)), rows, spec)
+        draw(_placed(picture, LEFT, top, 4.6 - LEFT, PITCH * len(rows)), rows, spec)
         top += PITCH * len(rows) + 0.8
     if stated.any():
         _statements(picture, top, table.loc[stated], spec)
@@ -81,7 +97,11 @@ def _label(key: str, spec: Specification) -> str:
     start = next((start for start in LABELS if key.startswith(start)), "")
     phase = re.search(r"\[(\d+)\]", key)
     last = key.rsplit(".", 1)[1]
-    what = f"{spec.appeals.ruling_rate[int(phase[1])].from_months:g}" if phase else spec.labels.get(last, last)
+    what = (
+        f"{spec.appeals.ruling_rate[int(phase[1])].from_months:g}"
+        if phase
+        else short(spec.labels.get(last, last), LABELLED)
+    )
     return LABELS.get(start, key).format(what)
 
 
@@ -99,7 +119,7 @@ def _rows(axes: Axes, table: pd.DataFrame, spec: Specification) -> np.ndarray:
         bare = np.isnan(row.figure)
         found = "-" if bare else f"{printed(row.figure)} [{printed(row.figure_low)}, {printed(row.figure_high)}]"
         colour = ACCENT if row.warning else INK
-        label.set(color=colour, fontsize=7.5, fontweight="bold" if row.warning else "normal")
+        label.set(color=colour, fontsize=6.8, fontweight="bold" if row.warning else "normal")
         for right, text in ((8, row.says), (92, found)):
             axes.annotate(text, (1, place), (right, 0), fontsize=6.5, color=colour, **style)
     for right, text in ((8, "stated"), (92, "record")):
@@ -152,7 +172,7 @@ def _statements(picture: Figure, top: float, table: pd.DataFrame, spec: Specific
     families = place["family"].unique()
     share = (WIDTH - 0.62) / len(families)
     for number, family in enumerate(families):
-        axes = _placed(picture, 0.62 + number * share, top + 0.15, share - 0.12, STRIP - 0.75)
+        axes = _placed(picture, 0.62 + number * share, top + 0.15 + KEYS, share - 0.12, STRIP - 0.75 - KEYS)
         horizons = sorted(place.loc[place["family"] == family, "within"].unique())
         axes.set_title(family, fontsize=8)
         axes.set_xticks(range(len(horizons)), [f"{months:g}" for months in horizons])
@@ -174,13 +194,13 @@ def _statements(picture: Figure, top: float, table: pd.DataFrame, spec: Specific
     marks: dict[str, dict[str, Any]] = {
         s: {"marker": SCENARIO_MARKERS[s], "color": SCENARIO_COLOURS[s]} for s in SCENARIOS
     }
-    handles = [
-        Line2D([], [], linestyle="", markeredgecolor=INK, label=spec.labels[s], **style) for s, style in marks.items()
-    ]
+    names = labels_of({"labels": spec.labels})
+    handles = [Line2D([], [], linestyle="", markeredgecolor=INK, label=names[s], **style) for s, style in marks.items()]
     tall = picture.get_figheight()
     height = 1 - (top - 0.2) / tall
     picture.text(0.5, 1 - (top + STRIP - 0.24) / tall, "months since the brief", ha="center", va="center")
-    style = {"loc": "center right", "bbox_to_anchor": (1, height), "columnspacing": 1.2, "handletextpad": 0.3}
+    beside = (0.02, 1 - (top + 0.06) / tall)
+    style = {"loc": "center left", "bbox_to_anchor": beside, "columnspacing": 1.6, "handletextpad": 0.3}
     picture.legend(handles=[*handles, Patch(color=FAINT, label="record")], ncols=4, **style)
     picture.text(0.02, height, "c  Statements: a first event by then", fontsize=9, fontweight="bold", va="center")
 
@@ -190,7 +210,7 @@ def resolution(forecast: Forecast) -> Figure:
     """Draw how each latent class resolves at the last horizon, from the prior alone and from the posterior."""
     tables = {"prior": forecast.tables["prior_resolution"], "posterior": forecast.tables.get("resolution", ())}
     shown = {name: table.set_index("latent").loc[list(SCENARIOS)] for name, table in tables.items() if len(table)}
-    picture, labels = new(3.5), labels_of(forecast.manifest, 14)
+    picture, labels = new(3.5), labels_of(forecast.manifest, 12, narrow=True)
     every = picture.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, (name, table) in zip(every, shown.items(), strict=True):
         cells = table[list(SCENARIOS)].to_numpy(float)
@@ -203,8 +223,8 @@ def resolution(forecast: Forecast) -> Figure:
                 edge: dict[str, Any] = {"edgecolor": ACCENT if poor else INK, "linestyle": "--" if poor else "-"}
                 axes.add_patch(Rectangle((column + 0.06, row + 0.06), 0.88, 0.88, fill=False, linewidth=1.6, **edge))
         places = np.arange(len(SCENARIOS)) + 0.5
-        axes.set_xticks(places, [labels[name] for name in SCENARIOS], fontsize=7)
-        axes.set_yticks(places, [labels[name] for name in SCENARIOS], fontsize=7)
+        axes.set_xticks(places, [labels[name] for name in SCENARIOS], fontsize=6.5)
+        axes.set_yticks(places, [labels[name] for name in SCENARIOS], fontsize=6.5)
         day = forecast.manifest["as_of" if name == "prior" else "origin"]
         axes.set(title=f"{name}, {day}", xlabel="resolved as", ylim=(len(SCENARIOS), 0), aspect="equal")
         axes.tick_params(length=0)

@@ -28,6 +28,8 @@ WIDTH = 7.2
 DPI = 160
 NARROW = 20
 """Characters of a line of a scenario's label."""
+SLACK = 5
+"""Characters by which one of two lines may be longer than half of the text: it breaks between words."""
 STEPS, MOST_TICKS = (1, 2, 3, 6, 12, 24, 48), 6
 """Months between ticks, and how many steps an axis has at most."""
 FORMATS = ("png", "svg")
@@ -93,9 +95,19 @@ def save_both(picture: Figure, stem: Path) -> None:
         save_as(picture, stem.with_name(f"{stem.name}.{form}"), form)
 
 
-def labels(manifest: Mapping[str, Any], width: int = NARROW) -> dict[str, str]:
-    """Return the analyst's label of each scenario, in lines of so many characters."""
-    return {name: fill(label, width) for name, label in manifest["labels"].items()}
+def labels(manifest: Mapping[str, Any], width: int = NARROW, *, narrow: bool = False) -> dict[str, str]:
+    """Return the analyst's label of each scenario, in lines of so many characters.
+
+    Unless ``narrow``, a long one is in two lines that are as wide as it takes.
+    """
+    told = manifest["labels"]
+    widths = {name: width if narrow else max(width, len(label) // 2 + SLACK) for name, label in told.items()}
+    return {name: fill(label, widths[name]) for name, label in told.items()}
+
+
+def short(text: str, most: int) -> str:
+    """Return a text in one line of at most so many characters, cut off with dots where it is longer."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
 def month_ticks(last: int) -> range:
