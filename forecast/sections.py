@@ -45,12 +45,10 @@ from forecast.quantities import (
     Statement,
     Text,
     _complete,
+    whole_months,
 )
 from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.yaml_files import KeyPath, refusal
-
-LONGEST_RESOLUTION = 240
-"""Months within which a matter must resolve."""
 
 
 class Scenario(Base):
@@ -87,17 +85,9 @@ class SignificantRule(Base):
 class Resolution(Base):
     """How a matter's class is read off its events within ``months`` of `as_of`."""
 
-    months: Annotated[Number, MONTHS]
+    months: Annotated[Number, MONTHS, AfterValidator(whole_months)]
     crackdown: CrackdownRule
     significant: SignificantRule
-
-    @model_validator(mode="after")
-    def _ends_on_a_month(self) -> Self:
-        months = self.months.value
-        if months != round(months) or not 1 <= months <= LONGEST_RESOLUTION:
-            what = f"expected a whole number of months from 1 to {LONGEST_RESOLUTION}, not {months:g}"
-            raise refusal((("months", "value"), what))
-        return self
 
 
 class Fines(Base):

@@ -234,5 +234,6 @@ def _about_prior(forecast: Forecast) -> str:
     return f" The prior's months count from {as_of}, the posterior's from {origin}." if origin != as_of else ""
 
 
-def on_colour(colour: Any) -> str:  # the colour of letters that reads best on it
+def on_colour(colour: Any) -> str:
+    """Return the colour of letters that reads best on a colour."""
     return "white" if np.dot([0.2126, 0.7152, 0.0722], np.power(to_rgb(colour), 2.2)) < 0.21 else INK
