@@ -78,10 +78,10 @@ class Manifest(_Strict):
     seed: Seed
     interval: Literal["eti 0.90"]
     sha256: dict[str, Sha]
-    version: Text | None = None
-    labels: dict[Literal["limited", "significant", "crackdown"], Text] | None = None
-    horizons: Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_ascending)] | None = None
-    assumed_silence: AssumedSilence | None = None
+    version: Text
+    labels: Annotated[dict[Literal["limited", "significant", "crackdown"], Text], Field(min_length=3)]
+    horizons: Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_ascending)]
+    assumed_silence: AssumedSilence | None
 
     @model_validator(mode="after")
     def _view_fits(self) -> Manifest:

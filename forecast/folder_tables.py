@@ -15,7 +15,7 @@ from forecast.files import InputError, Problem, read_regular
 from forecast.record_checks import check_table
 from forecast.record_tables import Column, Rule
 from forecast.sheets import MOST_BYTES
-from forecast.vocabulary import FAMILIES, HORIZONS, INTERVAL, SCENARIOS, WINDOWS
+from forecast.vocabulary import FAMILIES, INTERVAL, SCENARIOS, WINDOWS
 
 TABLES = (
     "summary",
@@ -30,6 +30,8 @@ TABLES = (
 FROM_BRIEF = ("statements", "prior_resolution")
 """Tables that have neither rows nor a header where the origin lies before the brief."""
 LEVELS = ("q05", "q25", "q50", "q75", "q95")
+YES_NO = "probability"
+"""The unit of targets that happen or not: they have a probability and no quantiles."""
 WHOLE = ("horizon_months", "window_months", "within_months")
 RESOLVED = re.compile("resolved_[0-9]+m")
 """The view of the scenarios that the resolution rule has at the last horizon."""
@@ -76,7 +78,7 @@ def read_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataF
     tables: dict[str, pd.DataFrame] = {}
     problems: list[Problem] = []
     for name, plain in _layouts(manifest).items():
-        layout = _labelled(plain, manifest.get("labels") or {})
+        layout = _labelled(plain, manifest["labels"])
         path = folder / f"{name}.csv"
         try:
             content = read_regular(path, MOST_BYTES)
@@ -102,13 +104,8 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=True).astype(whole)
 
 
-def horizons_of(manifest: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the horizons of a forecast, months after the origin."""
-    return tuple(manifest.get("horizons") or HORIZONS)
-
-
 def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
-    origin, horizon = {"origin_date": _one_of((manifest["origin"],))}, _whole(horizons_of(manifest))
+    origin, horizon = {"origin_date": _one_of((manifest["origin"],))}, _whole(tuple(manifest["horizons"]))
     case = {"case_id": NAME}
     scenario, share, error = _one_of(SCENARIOS), _filled(SHARE), _filled(NOT_NEGATIVE)
     levels = dict.fromkeys(LEVELS, NUMBER)
@@ -118,14 +115,15 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
             {**origin, "horizon_months": horizon, "target": NAME, "scenario": _one_of(("all", *SCENARIOS))}
             | {"unit": NAME, "mean": NUMBER, "sd": NOT_NEGATIVE, **levels, "mcse_mean": NOT_NEGATIVE},
             ("horizon_months", "target", "scenario"),
-            (_all_or_none(("mean", *LEVELS)), *_ascending()),
+            (_all_or_none(LEVELS), _quantiles(), *_ascending()),
         ),
         "scenarios": _Table(
             {**origin, "view": NAME, "scenario": scenario, "probability": share, "mcse": error}, ("view", "scenario")
         ),
         "event_probabilities": _Table(
-            {**origin, **case, "matter_id": NAME, "family": _one_of(FAMILIES), "window_months": _whole(WINDOWS)}
-            | {"probability": share, "mcse": error},
+            {**origin, **case, "matter_id": NAME, "view": _one_of(("inside", "outside")), "family": _one_of(FAMILIES)}
+            | {"window_months": _whole(WINDOWS), "probability": share, "mcse": error}
+            | {"outside_probability": share, "outside_mcse": error},
             ("case_id", "family", "window_months"),
         ),
         "next_fines": _Table(
@@ -150,9 +148,9 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
 
 
 def _labelled(layout: _Table, labels: Mapping[str, str]) -> _Table:
-    """Return the layout with the analyst's label beside each scenario, where the manifest has labels."""
+    """Return the layout with the analyst's label beside each scenario."""
     column = next((name for name in ("scenario", "latent") if name in layout.columns), None)
-    if column is None or not labels:
+    if column is None:
         return layout
 
     def holds(frame: pd.DataFrame) -> pd.Series:
@@ -175,6 +173,14 @@ def _all_or_none(columns: tuple[str, ...]) -> Rule:
     return Rule(columns[0], f"is empty where others of {', '.join(columns)} are not, or the other way round", holds)
 
 
+def _quantiles() -> Rule:
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        expected = frame["mean"].notna() & (frame["unit"] != YES_NO)
+        return frame["q50"].notna() == expected
+
+    return Rule("q50", "a target that is not yes or no has quantiles where it has a mean, and no other has", holds)
+
+
 def _ascending() -> list[Rule]:
     def not_less(low: str, high: str) -> Rule:
         return Rule(high, f"{{{high}}} is less than {low}, {{{low}}}", lambda frame: ~(frame[high] < frame[low]))
@@ -191,7 +197,7 @@ def _together(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> I
     summary, events = tables["summary"], tables["event_probabilities"]
     if summary.empty:
         yield "summary", "has no rows"
-    grid = (horizons_of(manifest), summary["target"].unique(), ("all", *SCENARIOS))
+    grid = (manifest["horizons"], summary["target"].unique(), ("all", *SCENARIOS))
     yield from _missing("summary", summary, ("horizon_months", "target", "scenario"), grid)
     yield from _missing(
         "event_probabilities",

@@ -16,6 +16,7 @@ from forecast.folder_schema import Diagnostics, Manifest, problems_of
 from forecast.folder_tables import TABLES, read_tables
 from forecast.places import OF_RESULTS, SAME, refuse_other
 from forecast.record_tables import TABLES as RECORD_TABLES
+from forecast.sheets import read_sheet
 from forecast.version import package_version
 
 __all__ = [
@@ -34,6 +35,8 @@ DEEPEST = 50
 
 MANIFEST = "manifest.json"
 FIGURES = "figures"
+ALL = "all scenarios"
+"""What stands in the column ``label`` of a row that is about no single scenario."""
 ABOUT = "about.json"
 """What a folder of any other result says of itself: its kind, and what it was made from."""
 DIAGNOSTICS = "diagnostics.json"
@@ -54,6 +57,8 @@ class Saved(NamedTuple):
     manifest: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     diagnostics: dict[str, Any]
+    proceedings: pd.DataFrame
+    """Those of the record, every cell as text."""
 
 
 def refuse_foreign(folder: Path, manifest: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -92,9 +97,10 @@ def open_folder(folder: Path) -> Saved:
         tables = read_tables(folder, manifest)
     except InputError as error:
         problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return Saved(manifest, tables, diagnostics)
+    sheet, wrong = read_sheet(folder / "record" / "proceedings.csv")
+    if problems or wrong or sheet is None:
+        raise InputError(problems + wrong)
+    return Saved(manifest, tables, diagnostics, sheet.cells)
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -210,6 +216,19 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table whose rows are about one scenario (column ``scenario`` or ``latent``) with its label beside it.
+
+    ``labels``: name of a scenario -> the analyst's label.
+    """
+    column = next((name for name in ("scenario", "latent") if name in table), None)
+    if column is None or "label" in table or not labels:
+        return table
+    own = table.copy()
+    own.insert(own.columns.get_loc(column) + 1, "label", own[column].map(lambda name: labels.get(name, ALL)))
+    return own
+
+
 def save_result(
     folder: Path | str,
     kind: str,
@@ -221,15 +240,16 @@ def save_result(
 ) -> None:
     """Write tables as CSV, ``about.json``, and what ``more`` adds, into a folder of one kind: all of it or nothing.
 
-    An older folder of the kind, matter, prior file and record is replaced; ``InputError`` as in ``require_place``, or
-    where writing fails.
+    Beside a scenario stands its label, as ``about`` has it. An older folder of the kind, matter, prior file and record
+    is replaced; ``InputError`` as in ``require_place``, or where writing fails.
     """
     folder = Path(folder)
     require_place(folder, kind, about, overwrite=overwrite)
     try:
         with whole_folder(folder) as scratch:
             for name, table in tables.items():
-                table.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+                told = with_labels(table, about.get("labels", {}))
+                told.to_csv(scratch / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
             write_json(scratch / ABOUT, {"kind": kind, "version": package_version(), **about})
             more(scratch)
     except OSError as error:

@@ -14,8 +14,7 @@ import xarray as xr
 
 from forecast.draw_checks import Expected, outcome_problems, read_tree, tree_problems
 from forecast.files import InputError, Problem, whole_folder
-from forecast.folder_tables import horizons_of
-from forecast.folders import DIAGNOSTICS, MANIFEST, Saved, open_folder, refuse_foreign, seal, write_json
+from forecast.folders import DIAGNOSTICS, MANIFEST, Saved, open_folder, refuse_foreign, seal, with_labels, write_json
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
@@ -33,7 +32,7 @@ from forecast.summaries import (
     summary_table,
     targets,
 )
-from forecast.trees import provenance, to_tree, write
+from forecast.trees import plain_attributes, provenance, to_tree, write
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 DRAWS = ("outcomes", "prior_outcomes")
@@ -70,8 +69,8 @@ class Forecast:
     def __str__(self) -> str:
         m, views = self.manifest, self.tables["scenarios"]
         wide = views.pivot(index="view", columns="scenario", values="probability")
-        order = [v for v in ("brief", "inside", "outside", "resolved_60m") if v in wide.index]
-        lines = wide.loc[order, list(dict.fromkeys(views["scenario"]))].to_string(float_format="{:.3f}".format)
+        order, names = (list(dict.fromkeys(views[column])) for column in ("view", "scenario"))
+        lines = wide.loc[order, names].rename(columns=m["labels"]).to_string(float_format="{:.3f}".format)
         said = f"Forecast of {m['matter']} at {m['origin']} ({m['view']} view), seed {m['seed']}\n{lines}"
         return "\n".join(line for line in (assumption(m), said) if line)
 
@@ -154,13 +153,14 @@ def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = No
         "statements": prior.statements,
         "prior_resolution": prior.resolution,
     }
+    tables = {name: with_labels(table, spec.labels) for name, table in tables.items()}
     manifest = provenance(evidence, record, settings.seed, future.view)
     return Forecast(
         specification=spec,
         record=record,
         outcomes=outcomes,
         prior_outcomes=prior.outcomes,
-        tree=to_tree(posterior, {k: v for k, v in manifest.items() if isinstance(v, str | int)}),
+        tree=to_tree(posterior, plain_attributes(manifest)),
         tables=tables,
         diagnostics=_diagnostics(posterior),
         manifest=manifest,
@@ -292,7 +292,7 @@ def _require_same(manifest: dict[str, Any], spec: Specification, record: Record,
 
 def _read_draws(folder: Path, saved: Saved, evidence: Evidence) -> dict[str, Any]:
     """Return the tree and the joint draws of a folder, checked against everything else in it."""
-    expected = Expected.of(saved.tables, saved.diagnostics["settings"], horizons_of(saved.manifest))
+    expected = Expected.of(saved.tables, saved.diagnostics["settings"], tuple(saved.manifest["horizons"]))
     tree = read_tree(folder / "posterior.nc")
     problems = tree_problems(tree, evidence, expected, folder / "posterior.nc")
     draws = {name: read_tree(folder / f"{name}.nc").to_dataset() for name in DRAWS}

@@ -7,7 +7,6 @@ from scipy.special import expit
 
 from forecast.observations import accrual
 from forecast.outcomes import Future, fine_left
-from forecast.vocabulary import HORIZONS
 
 
 def cost(future: Future) -> dict[str, np.ndarray]:
@@ -20,7 +19,7 @@ def cost(future: Future) -> dict[str, np.ndarray]:
     if spec.impacts is None or future.view == "outside":
         return {}
     half, elapsed = spec.impacts.half_life.value, future.draws.evidence.exposure.elapsed
-    horizons = np.array(HORIZONS, dtype=float)
+    horizons = np.array(future.horizons, dtype=float)
     score = flat["impact_score"] @ fixed.impact_cholesky.T
     at = fixed.impact_loc[:, future.scenario].T + fixed.impact_sd[:, future.scenario].T * score
     factor = future.impact_factors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.inference import Draws
-from forecast.vocabulary import HORIZONS
 
 
 def designated_index(draws: Draws) -> int:
@@ -32,9 +31,10 @@ def other_openings(draws: Draws, rng: np.random.Generator) -> np.ndarray:
     of time that it was in the past.
     """
     o, focal = draws.evidence.observations, designated_index(draws)
-    total = np.zeros((len(draws), len(HORIZONS)))
+    horizons = draws.evidence.specification.horizons
+    total = np.zeros((len(draws), len(horizons)))
     often = o.opening_months[:, 1].sum() / max(o.opening_months.sum(), 1e-9)
-    edges = np.array([0.0, *HORIZONS])
+    edges = np.array([0.0, *horizons])
     for provider in range(len(o.opening_providers)):
         if provider == focal or o.opening_raised_left[provider] < 0:
             continue

@@ -21,7 +21,7 @@ from forecast.paths import NOTHING, Hazards, Intervention, Paths, Start, simulat
 from forecast.penalties import appeals, fine_amounts, first_appeal
 from forecast.quantities import ByScenario, Number
 from forecast.resolution import PENDING, classify, clauses_of
-from forecast.vocabulary import FAMILIES, HORIZONS
+from forecast.vocabulary import FAMILIES
 
 _INDEX = {family: index for index, family in enumerate(FAMILIES)}
 
@@ -90,9 +90,14 @@ class Future:
     def by(self, time: np.ndarray, path: np.ndarray, value: np.ndarray | float = 1.0) -> np.ndarray:
         """Return the sum of ``value`` over entries up to each horizon, shape draw, horizon."""
         n, total = len(self.draws), []
-        for horizon in HORIZONS:
+        for horizon in self.horizons:
             total.append(np.bincount(path, (time <= horizon) * value, n))
         return np.stack(total, axis=1)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Months after the origin at which targets are read off the courses, ascending."""
+        return self.draws.evidence.specification.horizons
 
     @cached_property
     def turnover(self) -> np.ndarray:
@@ -119,14 +124,14 @@ def imagine(
     if scenario is None:
         scenario = choose_scenarios(view_weights(draws), rng)
     hazards = focal_hazards(draws, scenario, rng).times(intervention.hazards)
-    paths = simulate_paths(hazards, focal_start(draws), HORIZONS[-1], rng)
+    paths = simulate_paths(hazards, focal_start(draws), spec.horizons[-1], rng)
     fined = paths.family == _INDEX["fine"]
     fine = {"path": paths.path[fined], "time": paths.time[fined], "proceeding": paths.proceeding[fined]}
     amount = fine_amounts(draws, scenario, fine["path"], fine["proceeding"], ceilings, instruments, rng)
     appeal = appeals(draws, fine["path"], fine["time"], amount, rng)
     ordered = paths.family == _INDEX["order"]
     order_path = paths.path[ordered]
-    steps = np.diff([0.0, *HORIZONS]) / 12
+    steps = np.diff([0.0, *spec.horizons]) / 12
     return Future(
         draws=draws,
         view="inside" if x.inside else "outside",
@@ -233,7 +238,7 @@ def resolve(future: Future) -> np.ndarray:
     rule = future.draws.evidence.specification.resolution
     limit = rule.months.value - max(x.elapsed, 0.0)
     first = np.where(future.paths.first_any <= limit, future.paths.first_any, np.inf)
-    horizons = np.array(HORIZONS)
+    horizons = np.array(future.horizons)
     seen = {f: (f in o.resolved_families) | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
     scopes = {
         scope: (scope in o.resolved_order_scopes)

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import InputError, Problem
+from forecast.folders import with_labels
 from forecast.inference import Draws, Evidence, Settings, gather, prior_draws
 from forecast.likelihood import base_hazards, row_effects, tilts
 from forecast.outcomes import focal_hazards, imagine, resolve
@@ -28,7 +29,7 @@ from forecast.summaries import (
     targets,
 )
 from forecast.trees import prior_tree, provenance
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import focal_statute
 
 VIEW = "prior"
@@ -95,19 +96,20 @@ def from_prior(evidence: Evidence, record: Record, n: int, seed: int) -> PriorFo
     law = focal_statute(prior, known)
     future = imagine(prior, law.ceilings, law.instruments, rng)
     outcomes = targets(future)
-    views = {k: v for k, v in scenario_views(prior, outcomes).items() if k in ("brief", "resolved_60m")}
+    views = {k: v for k, v in scenario_views(prior, outcomes).items() if k not in ("inside", "outside")}
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": VIEW, "seed": seed}
+    tables = {
+        "summary": summary_table(outcomes, origin, 1),
+        "scenarios": scenario_table(views, origin, 1),
+        "statements": statement_table(future, outcomes, rng),
+        "prior_resolution": resolution_table(outcomes).reset_index(),
+    }
     return PriorForecast(
         specification=spec,
         record=known,
         outcomes=outcomes,
         tree=prior_tree(prior, seed),
-        tables={
-            "summary": summary_table(outcomes, origin, 1),
-            "scenarios": scenario_table(views, origin, 1),
-            "statements": statement_table(future, outcomes, rng),
-            "prior_resolution": resolution_table(outcomes).reset_index(),
-        },
+        tables={name: with_labels(table, spec.labels) for name, table in tables.items()},
         manifest=provenance(evidence, known, seed, VIEW) | {"assumed_silence": None},  # nothing is fitted
     )
 
@@ -127,11 +129,12 @@ def check_pace(prior: Draws) -> None:
     if beyond > MOST_DRAWS or not np.isfinite(fastest).all():
         what = f"a family has more than {MOST_A_MONTH:,.0f} events a month in {beyond:.2%} of the draws"
         raise InputError(Problem("hazards", f"{what}: {narrower}"))
+    last = prior.evidence.specification.horizons[-1]
     for s, scenario in enumerate(SCENARIOS):
         h = focal_hazards(prior, np.full(len(prior), s), np.random.default_rng(s))
         events = (h.base.max(axis=2) * h.effect.sum(axis=1) * h.tilt).sum(axis=1) * h.frailty + h.opening.max(axis=1)
-        if not (expected := events.mean() * HORIZONS[-1]) <= MOST_EVENTS:
-            what = f"up to {expected:,.0f} events are expected within {HORIZONS[-1]} months, given {scenario}: expected"
+        if not (expected := events.mean() * last) <= MOST_EVENTS:
+            what = f"up to {expected:,.0f} events are expected within {last} months, given {scenario}: expected"
             raise InputError(Problem("hazards", f"{what} at most {MOST_EVENTS:,}; {narrower}"))
 
 

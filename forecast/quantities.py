@@ -63,6 +63,18 @@ class Number(Base):
     source: Source
 
 
+LONGEST = 240
+"""Most months within which a matter resolves."""
+
+
+def whole_months(months: Number) -> Number:
+    """Return a number of months that a calendar knows, or raise a refusal: targets are forecast at its end."""
+    if months.value != round(months.value) or not 1 <= months.value <= LONGEST:
+        what = f"expected a whole number of months from 1 to {LONGEST}, not {months.value:g}"
+        raise refusal((("value",), what))
+    return months
+
+
 class Statement(Number):
     """Cumulative probability of the matter's first event of a family ``within`` so many months of `as_of`."""
 
@@ -274,6 +286,16 @@ def printed(x: float, digits: int = 2) -> str:
     """Return a number in so many significant digits, with m and bn for millions and billions."""
     size, word = (1e9, " bn") if abs(x) >= 1e9 else (1e6, " m") if abs(x) >= 1e5 else (1, "")
     return np.format_float_positional(x / size, max(digits, 3 * (size > 1)), fractional=False, trim="-") + word
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a probability or share in per cent; what is possible and rounds to nothing is ``<1 %``, never ``0 %``."""
+    if not np.isfinite(share):
+        return "-"
+    least, text = 10.0**-digits, f"{100 * share:.{digits}f}"
+    if 0 < share < 1 and float(text) in (0.0, 100.0):
+        return f"<{least:.{digits}f} %" if share < 0.5 else f">{100 - least:.{digits}f} %"
+    return f"{text} %" if float(text) else f"{0.0:.{digits}f} %"
 
 
 def bounds(stated: Stated) -> tuple[float, float]:

@@ -8,7 +8,6 @@ sampled anew, with the seeds of ``forecasting.conclude`` and its gate, and sees 
 from __future__ import annotations
 
 import calendar
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,15 +33,14 @@ from forecast.record_tables import EARLIEST, LATEST
 from forecast.requests import read_request
 from forecast.specification import Specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
-from forecast.trees import provenance
-from forecast.vocabulary import INTERVAL, SCENARIOS
+from forecast.trees import plain_attributes, provenance
+from forecast.vocabulary import INTERVAL, SCENARIOS, resolved_view
 from forecast.watchlist import focal_statute
 
 AT_ONCE = 2
 """Origins worked on at a time: while one is summarised on one core, the other one is sampled."""
 QUICKER = "Quicker: fewer origins (a longer step, --every), or fewer draws (--draws)."
 STATISTICS = ("mean", "q05", "q50", "q95")
-VIEWS = ("brief", "inside", "outside", "resolved_60m")
 UNITS = {
     "scenario_probability": "probability", "scenario_mcse": "probability", "value": "that of the target: unit",
     "value_mcse": "that of the target: unit", "horizon": "months after the origin", "r_hat": "ratio",
@@ -209,11 +207,12 @@ def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
     outcomes, origin = targets(future), str(posterior.evidence.exposure.origin)
     views = scenario_table(scenario_views(draws, outcomes), origin, settings.chains)
     summary = summary_table(outcomes, origin, settings.chains)
+    last = future.horizons[-1]
     known = {"known": SINCE if future.view == "inside" else BEFORE}
     weights = views.rename(columns={"probability": "value"}).assign(
         **known,
         target="scenario",
-        horizon_months=np.where(views["view"] == "resolved_60m", 60.0, np.nan),
+        horizon_months=np.where(views["view"] == resolved_view(last), float(last), np.nan),
         unit="probability",
         statistic="probability",
     )
@@ -292,11 +291,12 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
         }
     )
     known = table.drop_duplicates("origin_date").set_index("origin_date")["known"].to_xarray()
-    order = {"view": [v for v in VIEWS if v in data["view"]], "scenario": list(SCENARIOS), "target": list(units.index)}
+    order_of_views = ("brief", "inside", "outside", resolved_view(trajectory.manifest["horizons"][-1]))
+    order = {"view": [v for v in order_of_views if v in data["view"]], "scenario": list(SCENARIOS)}
+    order["target"] = list(units.index)
     data = data.reindex({**order, "statistic": list(STATISTICS)}).assign_coords(
         known=known, unit=("target", units.to_numpy(str))
     )
     for name, unit in UNITS.items():
         data[name].attrs["units"] = unit
-    flat = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in trajectory.manifest.items()}
-    return data.assign_attrs(flat)
+    return data.assign_attrs(plain_attributes(trajectory.manifest))

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from forecast.labels import LONGEST_LABEL, check_label
 from forecast.quantities import (
     CEILINGS,
     CORRELATION,
@@ -47,6 +48,7 @@ from forecast.quantities import (
     Text,
     _complete,
     at_most,
+    whole_months,
 )
 from forecast.stated import STEPS
 from forecast.vocabulary import FAMILIES, SCENARIOS
@@ -54,9 +56,9 @@ from forecast.yaml_files import refusal
 
 
 class Scenario(Base):
-    """One of the analyst's scenarios."""
+    """One of the analyst's scenarios: its ``label`` is printed wherever the scenario is shown."""
 
-    label: Text
+    label: Annotated[Text, AfterValidator(check_label), Field(json_schema_extra={"maxLength": LONGEST_LABEL})]
     summary: Text
     probability: Annotated[Number, PROBABILITY]
 
@@ -91,7 +93,7 @@ class Resolution(Base):
     checks. A file in which one does not says why in ``reason``.
     """
 
-    months: Annotated[Number, RESOLVING]
+    months: Annotated[Number, RESOLVING, AfterValidator(whole_months)]
     crackdown: CrackdownRule
     significant: SignificantRule
     reason: Annotated[Text | None, Field(exclude_if=lambda text: text is None)] = None

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
 
 from forecast.files import InputError, Problem, did_you_mean, fingerprint
+from forecast.labels import told_apart
 from forecast.quantities import (
     Base,
     ByScenario,
@@ -26,6 +27,7 @@ from forecast.quantities import (
     Range,
     Text,
     at_most,
+    percent,
     walk,
 )
 from forecast.readings import Question, Reading
@@ -47,6 +49,7 @@ from forecast.sections import (
     _sums_to_one,
 )
 from forecast.stated import Statements
+from forecast.vocabulary import horizons_to
 from forecast.yaml_files import (
     KeyPath,
     check_document,
@@ -82,7 +85,7 @@ class Specification(Base):
     provider_group: Text
     as_of: Annotated[date, Strict(), AfterValidator(_of_our_time)]
     pooling: Annotated[Number, Place("fraction", 0, 1)]
-    scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one)]
+    scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one), AfterValidator(told_apart)]
     resolution: Resolution
     fines: Fines
     statements: Statements
@@ -126,6 +129,16 @@ class Specification(Base):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return fingerprint(text.encode())
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The analyst's own name of each scenario."""
+        return {name: case.label for name, case in self.scenarios.items()}
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Months after the origin at which every target is forecast, ascending; the last one is the resolution's."""
+        return horizons_to(round(self.resolution.months.value))
+
     def numbers(self) -> Iterator[tuple[str, Number | Range]]:
         """Yield every number with its dotted path, in the order of the file."""
         return ((dotted(path), number) for path, number in walk(self))
@@ -147,7 +160,7 @@ class Specification(Base):
         return read
 
     def __str__(self) -> str:
-        chances = ", ".join(f"{name} {case.probability.value:.0%}" for name, case in self.scenarios.items())
+        chances = ", ".join(f"{case.label} {percent(case.probability.value)}" for _, case in self.scenarios.items())
         kinds = Counter(number.source.kind for _, number in self.numbers())
         return (
             f"{self.title} ({self.matter}, as of {self.as_of})\n"
@@ -168,7 +181,11 @@ def _read_as(specification: Specification, reading: Reading) -> tuple[Specificat
         except KeyError as error:
             wrong.append((("set", text), error.args[0]))
     try:
-        return Specification.model_validate(data), wrong
+        read = Specification.model_validate(data)
+        if read.horizons != specification.horizons:
+            what = "a reading cannot change it: the horizons of every target follow it"
+            return None, [*wrong, (("set", "resolution.months.value"), what)]
+        return read, wrong
     except ValidationError as error:
         for path, what in model_problems(Specification, error):
             text = dotted(path)

@@ -27,7 +27,7 @@ from forecast.outcomes import (
 from forecast.parameters import parameters
 from forecast.paths import simulate_paths
 from forecast.resolution import RESOLUTIONS
-from forecast.vocabulary import FAMILIES, HORIZONS, INTERVAL, SCENARIOS
+from forecast.vocabulary import FAMILIES, INTERVAL, SCENARIOS, resolved_view
 from forecast.watchlist import QUANTILES
 
 TARGET_FAMILIES = ("findings", "executive", "order", "suspension", "fine", "commitments")
@@ -39,7 +39,7 @@ def targets(future: Future) -> xr.Dataset:
     A probability's draws are 0 or 1. A variable that is defined only in some draws (the largest fine, the date of an
     event) is NaN in the others.
     """
-    horizons = np.array(HORIZONS, dtype=float)
+    horizons = np.array(future.horizons, dtype=float)
     first = {f: future.paths.first_any[:, FAMILIES.index(f)] for f in TARGET_FAMILIES}
     first |= {"closure": future.paths.all_closed, "appeal": future.appeal_time}
     columns: dict[str, tuple[str, np.ndarray]] = {}
@@ -52,7 +52,7 @@ def targets(future: Future) -> xr.Dataset:
         columns[f"resolved_scenario:{name}"] = ("probability", (answer == index).astype(float))
     imposed = future.by(future.fine_time, future.fine_path, future.fine_amount)
     largest = np.full(imposed.shape, np.nan)
-    for j, horizon in enumerate(HORIZONS):
+    for j, horizon in enumerate(future.horizons):
         upto = future.fine_time <= horizon
         np.fmax.at(largest[:, j], future.fine_path[upto], future.fine_amount[upto])
     left = fine_left(future)
@@ -71,11 +71,15 @@ def targets(future: Future) -> xr.Dataset:
     data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit, **of_target(k)}) for k, (unit, v) in columns.items()}
     labels = {"labels": ", ".join(SCENARIOS), **of_target("scenario")}
     data["scenario"] = xr.Variable(("draw",), future.scenario, labels)
-    return xr.Dataset(data, coords={"horizon": ("horizon", list(HORIZONS), {"units": "months after the origin"})})
+    months = ("horizon", list(future.horizons), {"units": "months after the origin"})
+    return xr.Dataset(data, coords={"horizon": months})
 
 
 def summary_table(draws: xr.Dataset, origin: str, chains: int) -> pd.DataFrame:
-    """Return mean, sd, quantiles and Monte Carlo error of each target, horizon and scenario (``all`` or a name)."""
+    """Return mean, sd, quantiles and Monte Carlo error of each target, horizon and scenario (``all`` or a name).
+
+    A yes/no target has its probability as ``mean``, and no quantiles: its draws are zeros and ones.
+    """
     rows = []
     scenario = draws["scenario"].values
     for name, variable in draws.data_vars.items():
@@ -88,9 +92,11 @@ def summary_table(draws: xr.Dataset, origin: str, chains: int) -> pd.DataFrame:
                 part = part[~np.isnan(part)]
                 rows.append((origin, int(horizon), name, label, variable.attrs["units"], *_moments(part)))
     columns = ["origin_date", "horizon_months", "target", "scenario", "unit", "mean", "sd"]
-    columns += [f"q{round(100 * q):02d}" for q in QUANTILES] + ["mcse_mean"]
+    names = [f"q{round(100 * q):02d}" for q in QUANTILES]
+    columns += [*names, "mcse_mean"]
     table = pd.DataFrame(rows, columns=columns)
     _true_errors(table, draws, chains)
+    table.loc[table["unit"] == "probability", names] = np.nan
     return table
 
 
@@ -117,7 +123,7 @@ def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
 def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
     """Return probabilities by draw and scenario of each view: ``brief``, ``inside``, ``outside``, ``resolved_60m``.
 
-    Before ``as_of`` there is no brief to have a view: then only ``outside`` and ``resolved_60m``.
+    The last is named by the last horizon. Before ``as_of`` there is no brief to have a view: then only the last two.
     """
     views: dict[str, np.ndarray] = {}
     if draws.evidence.exposure.inside:
@@ -125,7 +131,8 @@ def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
         views["brief"] = np.broadcast_to(stated, (len(draws), len(SCENARIOS)))
         views["inside"] = inside_weights(draws)
     views["outside"] = outside_weights(draws)
-    views["resolved_60m"] = np.stack([outcomes[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
+    last = int(outcomes["horizon"].values[-1])
+    views[resolved_view(last)] = np.stack([outcomes[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
     return views
 
 
@@ -164,13 +171,19 @@ def statement_table(future: Future, draws: xr.Dataset, rng: np.random.Generator)
     or opening, which must reproduce it. ``gross``: with all of that running; ``*_mcse`` their Monte Carlo errors.
     """
     spec, rows = future.draws.evidence.specification, []
+    within = (one.within for course in spec.statements.families.values() for _, own in course.items() for one in own)
+    furthest = max(future.horizons[-1], *within, 0.0)
     for s, name in enumerate(SCENARIOS):
         everywhere = np.full(len(future.draws), s)
         hazards = focal_hazards(future.draws, everywhere, rng)
-        frozen = simulate_paths(hazards, focal_start(future.draws), HORIZONS[-1], rng, frozen=True).first_any
-        own = draws["scenario"].values == s
+        start = focal_start(future.draws)
+        frozen = simulate_paths(hazards, start, furthest, rng, frozen=True).first_any
+        if furthest > future.horizons[-1]:  # a statement reaches beyond what was simulated of the forecast
+            courses = simulate_paths(hazards, start, furthest, rng).first_any
+        else:
+            courses = future.paths.first_any[draws["scenario"].values == s]
         for family, stated in spec.statements.families.items():
-            running = future.paths.first_any[own, FAMILIES.index(family)]
+            running = courses[:, FAMILIES.index(family)]
             for statement in stated[name]:
                 net = (frozen[:, FAMILIES.index(family)] <= statement.within).astype(float)
                 gross = (running <= statement.within).astype(float)

@@ -23,6 +23,7 @@ has ``PRIOR_DRAWS`` draws; ``prior_parameters`` gives all of them with all digit
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 from collections.abc import Mapping
 from contextlib import closing
@@ -222,11 +223,18 @@ def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict
         "priors_fingerprint": spec.fingerprint,
         "record_fingerprint": record.fingerprint,
         "assumed_silence": silence.as_json() if silence else None,
+        "labels": spec.labels,
+        "horizons": list(spec.horizons),
         "seed": seed,
         "interval": INTERVAL,
         "python": platform.python_version(),
         **{f"version_{p}": importlib.metadata.version(p) for p in PACKAGES},
     }
+
+
+def plain_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with what NetCDF has no type for (labels by scenario, lists) as JSON text."""
+    return {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in manifest.items()}
 
 
 def _coords(evidence: Evidence) -> dict[str, list[str]]:

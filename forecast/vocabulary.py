@@ -6,6 +6,8 @@ can be laid side by side. Nothing here depends on any one matter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 DAYS_PER_MONTH = 365.25 / 12
 """Months are the unit of time: rates are per month, horizons are in months (days / 30.4375)."""
 
@@ -181,14 +183,29 @@ EU_JURISDICTIONS = (
 )
 """The Union and its member states, for counts of openings in the EU."""
 
-HORIZONS = (6, 24, 60)
-"""Months after the origin date at which every target is forecast."""
+NEAR_HORIZONS = (6, 24)
+"""Months after the origin at which every target is forecast before the last horizon, which the prior file sets."""
 
 WINDOWS = (3, 6, 9, 12)
 """Months after the origin date for the events of every open proceeding."""
 
 INTERVAL = "eti 0.90"
 """Kind and level of every interval: equal tails, from the 5 to the 95 % quantile."""
+
+
+def horizons_to(months: int) -> tuple[int, ...]:
+    """Return the horizons of a forecast that reaches ``months`` after its origin, ascending: those nearer, and it."""
+    return (*(near for near in NEAR_HORIZONS if near < months), months)
+
+
+def horizon_by(horizons: Sequence[int], months: int) -> int:
+    """Return the last of the horizons within so many months; the first of all if none is."""
+    return max((horizon for horizon in horizons if horizon <= months), default=horizons[0])
+
+
+def resolved_view(months: int) -> str:
+    """Return the name of the view that says what the resolution rule will say after so many months."""
+    return f"resolved_{months}m"
 
 
 def family_of(event_type: str, scope: str | None) -> str | None:

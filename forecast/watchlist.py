@@ -184,14 +184,14 @@ def reference_fines(
 
 
 def _first_focal_fine(future: Future, row: int) -> tuple[np.ndarray, str]:
-    own = future.fine_proceeding == row
+    own, last = future.fine_proceeding == row, future.horizons[-1]
     path, time = future.fine_path[own], future.fine_time[own]
     is_first = time == future.paths.first[path, row, FAMILIES.index("fine")]
     amounts = future.fine_amount[own][is_first]
     if len(amounts) < LEAST_FINES:
-        return np.zeros(0), f"only {len(amounts)} of {len(future.draws)} draws have a fine here within 60 months"
+        return np.zeros(0), f"only {len(amounts)} of {len(future.draws)} draws have a fine here within {last} months"
     size = "the brief's range of the scenario" if future.view == "inside" else "reference sizes"
-    return amounts, f"{size}, given a fine here within 60 months"
+    return amounts, f"{size}, given a fine here within {last} months"
 
 
 def _reference_fine(

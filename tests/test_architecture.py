@@ -14,7 +14,7 @@ FLOORS = [
     {"vocabulary", "files", "progress", "parallel", "version", "elicitation", "monte_carlo", "scores", "descriptions"},
     {"settings", "yaml_nodes", "yaml_text", "record_tables", "sheets", "places"},
     {"yaml_files"},
-    {"quantities", "record_checks"},
+    {"quantities", "record_checks", "labels"},
     {"stated"},
     {"sections", "readings", "record", "folder_schema", "folder_tables"},
     {"folders"},

@@ -71,7 +71,7 @@ class Explanation:
     @property
     def manifest(self) -> dict[str, Any]:
         """What both forecasts were made from, and the checks."""
-        return {"before": self.before, "after": self.after, "checks": self.checks}
+        return {"labels": self.after["labels"], "before": self.before, "after": self.after, "checks": self.checks}
 
     def of(
         self, target: str, scenario: str = "all", horizon: int | None = None, statistic: str | None = None

@@ -27,7 +27,7 @@ from forecast.parallel import check
 from forecast.scores import pit
 from forecast.simulate import Design, World, draw_world, evidence_of, true_targets
 from forecast.summaries import targets
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 
 KEEP = 60
 """Draws among which a truth is ranked: fewer than are effective by the gate of ``fitting``, so nearly independent."""
@@ -133,6 +133,7 @@ def _ranked(world: World, draws: Draws, rng: np.random.Generator) -> dict[str, d
     truth = Draws(draws.evidence, {name: np.asarray(values)[None] for name, values in world.truth.items()})
     caps = np.array([row.cap for row in world.design.rows[: world.design.exposure.n_focal]])
     instruments = np.array([row.instrument for row in world.design.rows[: world.design.exposure.n_focal]])
+    horizons = world.design.specification.horizons
     future = imagine(few, caps, instruments, rng)
     turned_out = {(name, j): value for name, j, value in of_targets(true_targets(world, rng))}
     classes, true_classes = of_classes(few, rng), count_classes(world.classes[1:])
@@ -143,7 +144,8 @@ def _ranked(world: World, draws: Draws, rng: np.random.Generator) -> dict[str, d
             **{name: _pit(counts, true_classes[name], rng) for name, counts in classes.items()},
         },
         "target": {
-            _named(name, j): _pit(values, turned_out[name, j], rng) for name, j, values in of_targets(targets(future))
+            _named(name, horizons[j]): _pit(values, turned_out[name, j], rng)
+            for name, j, values in of_targets(targets(future))
         },
     }
     for kind, of in (("density", of_densities), ("parameter", of_parameters), ("effect", of_effects)):
@@ -152,8 +154,8 @@ def _ranked(world: World, draws: Draws, rng: np.random.Generator) -> dict[str, d
     return ranked
 
 
-def _named(target: str, horizon: int) -> str:
-    return target if target.startswith("months_to:") else f"{target}, {HORIZONS[horizon]} months"
+def _named(target: str, months: int) -> str:
+    return target if target.startswith("months_to:") else f"{target}, {months} months"
 
 
 def _pit(draws: np.ndarray, truth: float | np.ndarray, rng: np.random.Generator) -> float:

@@ -27,7 +27,6 @@ from forecast.likelihood import (
 )
 from forecast.observations import Observations
 from forecast.simulate import World, focal_exposure, focal_observations
-from forecast.vocabulary import HORIZONS
 
 SURE = 0.8
 """Probability from which a scenario counts as recognised."""
@@ -59,10 +58,11 @@ def lessons(world: World, draws: Draws) -> list[Step]:
     Of everything but the focal news what the origin knows is known throughout.
     """
     draws, n_focal = thinned(draws, KEEP), world.design.exposure.n_focal
-    news = sorted(e.time for e in world.events if e.row < n_focal and 0 < e.time <= HORIZONS[-1])
+    last = world.design.specification.horizons[-1]
+    news = sorted(e.time for e in world.events if e.row < n_focal and 0 < e.time <= last)
     at_origin = logsumexp(news_by_scenario(world, draws, world.months), axis=1)
     steps = []
-    for months in sorted({*news, *map(float, range(0, HORIZONS[-1] + 1, EVERY))}):
+    for months in sorted({*news, *map(float, range(0, last + 1, EVERY)), float(last)}):
         by_scenario = news_by_scenario(world, draws, months)
         joint = by_scenario - at_origin[:, None]
         chances = np.exp(joint - joint.max())

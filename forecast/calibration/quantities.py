@@ -24,7 +24,7 @@ KINDS = {
     "density": "log densities of data and parameters",
     "parameter": "parameters, one by one",
     "effect": "effects, stated probabilities, expected events",
-    "target": "targets at 6, 24 and 60 months",
+    "target": "targets at every horizon",
 }
 """Kinds of quantities, each with an equal share of the error that the verdict allows."""
 EFFECTS = {

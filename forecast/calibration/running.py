@@ -137,6 +137,8 @@ def _about(design: Design, seed: int, span: tuple[int, int], fit: str) -> dict[s
     return {
         "matter": spec.matter,
         "as_of": str(spec.as_of),
+        "labels": spec.labels,
+        "horizons": list(spec.horizons),
         "priors_fingerprint": spec.fingerprint,
         "record_fingerprint": design.record.fingerprint,
         "code_fingerprint": code_fingerprint(),

@@ -102,7 +102,7 @@ def coverage(ranked: pd.DataFrame) -> pd.DataFrame:
 
     A truth lies inside where ``|pit - 1/2| <= level / 2``: ties broken at random, intervals of yes/no targets too have
     their nominal coverage. ``low``, ``high``: 95 % range of the share if the level holds; of a quantity binomial, of
-    a kind from the spread between worlds, for a world's quantities hang together.
+    a kind from the spread between worlds (from 0 to 1), for a world's quantities hang together.
     """
     rows = []
     inside = pd.DataFrame({level: (ranked["pit"] - 0.5).abs() <= level / 2 for level in LEVELS})
@@ -111,7 +111,8 @@ def coverage(ranked: pd.DataFrame) -> pd.DataFrame:
         for kind, own in groups.groupby("kind", sort=False):
             by_world = own.groupby("world")[level].mean()
             spread = 1.96 * by_world.std() / np.sqrt(len(by_world)) if len(by_world) > 1 else np.nan
-            rows.append((kind, ALL, level, len(by_world), by_world.mean(), level - spread, level + spread))
+            ends = np.clip([level - spread, level + spread], 0, 1)
+            rows.append((kind, ALL, level, len(by_world), by_world.mean(), *ends))
         for (kind, name), own in groups.groupby(["kind", "quantity"], sort=False)[level]:
             n = len(own)
             low, high = binom.ppf([0.025, 0.975], n, level) / n
@@ -178,9 +179,9 @@ def scores(examined: Sequence[Examined]) -> pd.DataFrame:
 
 
 def learning(examined: Sequence[Examined]) -> pd.DataFrame:
-    """Return one row a world: events and months until its scenario first had 80 % (infinite: not within 60 months).
+    """Return one row a world: events and months until its scenario first had 80 % (infinite: not by the last horizon).
 
-    ``held``: whether it still had 80 % at 60 months; ``mistaken``: whether another scenario ever had 80 %;
+    ``held``: whether it still had 80 % at the last horizon; ``mistaken``: whether another scenario ever had 80 %;
     ``least_effective``: fewest draws that the weights left at any step.
     """
     rows = []

@@ -13,6 +13,7 @@ from forecast.cli.shell import (
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    FullOption,
     OverwriteOption,
     PriorsOption,
     RecordOption,
@@ -40,6 +41,7 @@ def run(
     seed: SeedOption = None,
     assume_silence: AssumeSilenceOption = False,
     overwrite: OverwriteOption = False,
+    full: FullOption = False,
 ) -> None:
     """Fit the model and forecast the matter; print the tables and write a complete folder with the first figures."""
     from forecast.folders import refuse_foreign  # noqa: PLC0415
@@ -53,7 +55,7 @@ def run(
 
     settings = sampling(draws, tune, chains, seed)
     result = forecasting.run(*request, settings, assume_silence=assume_silence)
-    finish(result, folder, overwrite=overwrite)
+    finish(result, folder, overwrite=overwrite, full=full)
 
 
 @app.command()
@@ -108,13 +110,13 @@ def priors(
 
 
 @app.command()
-def show(folder: FolderArgument) -> None:
+def show(folder: FolderArgument, full: FullOption = False) -> None:
     """Print the tables of a saved forecast."""
     from forecast.folders import open_folder  # noqa: PLC0415
     from forecast.terminal.forecasts import screen  # noqa: PLC0415
 
     saved = open_folder(folder)
-    console().print(screen(saved.tables, saved.manifest, saved.diagnostics))
+    console().print(screen(saved.tables, saved.manifest, saved.diagnostics, saved.proceedings, full=full))
 
 
 @app.command()

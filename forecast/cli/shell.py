@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -68,8 +67,8 @@ SeedOption = Annotated[int | None, _setting("seed", "Seed of everything random")
 
 def sampling(draws: int | None, tune: int | None, chains: int | None, seed: int | None) -> Settings:
     """Return the settings of the sampler: the numbers that are given, the defaults for the others."""
-    given = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    return replace(Settings(), **{name: value for name, value in given.items() if value is not None})
+    given: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 AssumeSilenceOption = Annotated[
@@ -83,6 +82,7 @@ OverwriteOption = Annotated[
     typer.Option("--overwrite", help="Replace a result of another matter, origin, prior file or record that is there."),
 ]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a forecast.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Print Monte Carlo errors, and means beside medians.")]
 ONE_FORECAST = ("run", "update", "show", "plot")
 """Commands that make or read one forecast: they end before there is garbage to speak of."""
 
@@ -109,7 +109,7 @@ def begin(
         context.call_on_close(gc.enable)
 
 
-def finish(result: Any, folder: Path, *, overwrite: bool = False) -> None:
+def finish(result: Any, folder: Path, *, overwrite: bool = False, full: bool = False) -> None:
     """Save a new forecast with its first figures, as PNG, and print it."""
     from forecast import forecasting, plots  # noqa: PLC0415
     from forecast.folders import FIGURES  # noqa: PLC0415
@@ -120,7 +120,7 @@ def finish(result: Any, folder: Path, *, overwrite: bool = False) -> None:
 
     forecasting.save(result, folder, drawn, overwrite=overwrite)
     terminal = console()
-    terminal.print(screen(result.tables, result.manifest, result.diagnostics))
+    terminal.print(screen(result.tables, result.manifest, result.diagnostics, result.record.proceedings, full=full))
     terminal.print(f"Written to {escape(str(folder))}")
 
 

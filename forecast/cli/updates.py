@@ -13,6 +13,7 @@ from forecast.cli.shell import (
     ChainsOption,
     DrawsOption,
     FolderArgument,
+    FullOption,
     OverwriteOption,
     PriorsOption,
     RecordOption,
@@ -36,6 +37,7 @@ def update(
     late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
     assume_silence: AssumeSilenceOption = False,
     overwrite: OverwriteOption = False,
+    full: FullOption = False,
 ) -> None:
     """Add new evidence to a saved forecast: reweight its draws where that is certified, else fit anew."""
     from forecast import forecasting, updating  # noqa: PLC0415
@@ -50,7 +52,7 @@ def update(
     target = out or beside.with_name(str(request.origin))
     refuse_foreign(target, request.identity, overwrite=overwrite)
     result = updating.updated(old, request, refit=refit)
-    finish(result, target, overwrite=overwrite)
+    finish(result, target, overwrite=overwrite, full=full)
     console().print(update_screen(old, result))
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.descriptions import of_target
+from forecast.labels import names_of
 
 if TYPE_CHECKING:
     from forecast.forecasting import Forecast
-    from forecast.specification import Specification
 
-NAMED_BY = ("provider", "authority", "instrument")
 RESOLVED = "resolved_scenario:"
 
 
@@ -22,7 +21,7 @@ def proceedings(record_of: pd.DataFrame) -> dict[str, str]:
     Where several share it, the day of opening is added, then the subject, then the identifier, as far as it needs.
     """
     cases = record_of.assign(day="opened " + record_of["opened_on"].dt.strftime("%Y-%m-%d"))
-    names = _joined(cases[list(NAMED_BY)])
+    names = cases["case_id"].map(names_of(cases))
     for more in ("day", "subject", "case_id"):
         names = names.where(~names.duplicated(keep=False), _joined(pd.concat([names, cases[more]], axis=1)))
     return dict(zip(cases["case_id"].astype(str), names, strict=True))
@@ -31,13 +30,6 @@ def proceedings(record_of: pd.DataFrame) -> dict[str, str]:
 def _joined(parts: pd.DataFrame) -> pd.Series:
     rows = [", ".join(str(v) for v in row if pd.notna(v) and v != "") for row in parts.itertuples(index=False)]
     return pd.Series(rows, index=parts.index, dtype=object)
-
-
-def scenarios(specification: Specification) -> dict[str, str]:
-    """Return the analyst's label of every scenario, by its name, which is added where two have one label."""
-    labels = {name: scenario.label for name, scenario in specification.scenarios.items()}
-    given = list(labels.values())
-    return {name: label if given.count(label) == 1 else f"{label} ({name})" for name, label in labels.items()}
 
 
 def target(name: str, labels: dict[str, str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.descriptions import view_name
-from forecast.exports.names import named, scenarios, target
+from forecast.exports.names import named, target
 from forecast.exports.tables import KINDS, metadata
 from forecast.watchlist import both_views
 
@@ -57,7 +57,7 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
     """
     tables, (kind, level) = forecast.tables, forecast.manifest["interval"].split()
     interval = f"{KINDS[kind]} {float(level):.0%} interval"
-    labels, last = scenarios(forecast.specification), tables["summary"]["horizon_months"].max()
+    labels, last = forecast.specification.labels, tables["summary"]["horizon_months"].max()
     events = tables["event_probabilities"]
     own = events["matter_id"] == forecast.manifest["matter"]
     views = tables["scenarios"].assign(

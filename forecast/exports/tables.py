@@ -9,6 +9,7 @@ tables keep undefined numbers as missing ones.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,11 @@ class Layout:
 
 LAYOUTS = {
     "summary": Layout(
-        ("origin_date", "target", "horizon_months", "scenario", "unit"),
+        ("origin_date", "target", "horizon_months", "scenario", "label", "unit"),
         ("target", "horizon_months", "scenario", "statistic"),
-        source=("origin_date", "horizon_months", "target", "scenario", "unit", "*"),
+        source=("origin_date", "horizon_months", "target", "scenario", "label", "unit", "*"),
     ),
-    "scenarios": Layout(("origin_date", "view", "scenario"), ("view", "scenario", "statistic")),
+    "scenarios": Layout(("origin_date", "view", "scenario", "label"), ("view", "scenario", "statistic")),
     "event_probabilities": Layout(
         ("origin_date", "case_id", "matter_id", "view", "family", "window_months"),
         ("case_id", "window_months", "family", "statistic"),
@@ -76,9 +77,11 @@ LAYOUTS = {
         "log, logit or standard score",
         source=("parameter", "*", "interval"),
     ),
-    "statements": Layout(("family", "scenario", "within_months"), ("family", "scenario", "within_months", "statistic")),
-    "resolution": Layout(("latent",), ("latent", "resolved"), over="resolved"),
-    "prior_resolution": Layout(("latent",), ("latent", "resolved"), over="resolved"),
+    "statements": Layout(
+        ("family", "scenario", "label", "within_months"), ("family", "scenario", "within_months", "statistic")
+    ),
+    "resolution": Layout(("latent", "label"), ("latent", "resolved"), over="resolved"),
+    "prior_resolution": Layout(("latent", "label"), ("latent", "resolved"), over="resolved"),
 }
 UNITS = {"r_hat": "ratio", "ess_bulk": "draws", "ess_tail": "draws", "contraction": "fraction"}
 """Units of statistics that are not in the unit of what they are statistics of."""
@@ -87,8 +90,9 @@ UNITS = {"r_hat": "ratio", "ess_bulk": "draws", "ess_tail": "draws", "contractio
 def metadata(manifest: dict[str, Any]) -> dict[str, str]:
     """Return what every exported file says of itself: the manifest of the forecast as text, one line a value."""
     kind, level = manifest["interval"].split()
-    said = {"content": CONTENT, "export_format": 1, **manifest, "interval_kind": KINDS[kind], "interval_level": level}
-    return {key: " ".join(str(value).split()) for key, value in said.items()}
+    said = {"content": CONTENT, "export_format": 2, **manifest, "interval_kind": KINDS[kind], "interval_level": level}
+    texts = {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in said.items()}
+    return {key: " ".join(str(value).split()) for key, value in texts.items()}
 
 
 def tidy(forecast: Forecast) -> dict[str, pd.DataFrame]:

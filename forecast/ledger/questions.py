@@ -23,7 +23,7 @@ from forecast.ledger.tables import Question, Row, pmf, quantiles
 from forecast.observations import latest_turnover
 from forecast.opening_counts import openings_of
 from forecast.resolution import RESOLUTIONS, clauses_of
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.watchlist import LEAST_FINES
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class _Setting:
     @property
     def matter(self) -> str:
         return self.forecast.specification.matter
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        return self.forecast.specification.horizons
 
     @property
     def watched(self) -> dict[str, str]:
@@ -112,7 +116,7 @@ def _focal(s: _Setting) -> Iterator[Item]:
         target, unit = str(name), str(variable.attrs.get("units", ""))
         if target == "scenario" or target.startswith(f"{CLASS}:"):
             continue
-        for horizon, values in zip(HORIZONS, variable.values.T, strict=True):
+        for horizon, values in zip(s.horizons, variable.values.T, strict=True):
             defined = values[~np.isnan(values)]
             kind = "pmf" if unit == "probability" else "quantile"
             question = Question(target, horizon, s.matter, s.matter, unit, kind, _rule_of(target, horizon, s))
@@ -215,8 +219,8 @@ def _classes(s: _Setting) -> Iterator[Item]:
     spec, outcomes = s.forecast.specification, s.forecast.outcomes
     start = min(spec.as_of, s.origin)
     limit = deadline(start, spec.resolution.months.value)
-    for j, horizon in enumerate(HORIZONS):
-        is_last = horizon == HORIZONS[-1]
+    for j, horizon in enumerate(s.horizons):
+        is_last = horizon == s.horizons[-1]
         window = {"after": str(start), "until": str(min(deadline(s.origin, horizon), limit))}
         clauses = clauses_json(clauses_of(spec.resolution))
         rule = s.rule("class", horizon, matter=s.matter, cases=s.open_cases, clauses=clauses, is_last=is_last) | window
@@ -247,7 +251,7 @@ def _proceedings(s: _Setting) -> Iterator[Item]:
 
 def _next_fines(s: _Setting) -> Iterator[Item]:
     """Yield the size of each open proceeding's next fine, given one within the last horizon."""
-    months = HORIZONS[-1]
+    months = s.horizons[-1]
     for row in s.forecast.tables["next_fines"].to_dict("records"):
         case = row["case_id"]
         rule = s.rule("first_fine", months, cases=[case])

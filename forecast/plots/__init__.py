@@ -19,8 +19,9 @@ from typing import Any
 
 from forecast.files import InputError, Problem, did_you_mean, whole_file
 from forecast.forecasting import Forecast
-from forecast.plots.answers import events, exceedance, scenarios, targets, watchlist
+from forecast.plots.answers import exceedance, scenarios, targets
 from forecast.plots.brief import priors, resolution
+from forecast.plots.courses import events, watchlist
 from forecast.plots.look import FORMATS, save_as
 from forecast.plots.model import parameters, predictive
 from forecast.progress import working

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.plots import look
 from forecast.plots.look import ACCENT, INK, POSTERIOR, POSTERIOR_MARKER, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS
 from forecast.prior_check import VIEW as PRIOR_VIEW
+from forecast.quantities import percent
 from forecast.summaries import TARGET_FAMILIES
-from forecast.terminal.forecasts import VIEWS
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS, family_of
-from forecast.watchlist import QUANTILES, both_views
+from forecast.terminal.forecasts import views_of
+from forecast.vocabulary import SCENARIOS
+from forecast.watchlist import QUANTILES
 
 FAMILY_NAMES = {
     "request": "Information request", "escalation": "Extension", "search": "Search", "summons": "Summons",
@@ -30,7 +30,6 @@ FAMILY_NAMES = {
 }  # fmt: skip
 NAMES = {
     **{f"event:{family}": FAMILY_NAMES[family] for family in TARGET_FAMILIES},
-    **{f"resolved_scenario:{name}": f"Resolved as {name}" for name in SCENARIOS},
     "event:closure": "All cases closed", "event:appeal": "Appeal filed", "resolved_scenario:pending": "Unresolved",
     "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
     "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
@@ -38,20 +37,28 @@ NAMES = {
     "valuation_change": "Change in valuation", "user_attrition": "Users lost",
     "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
 }  # fmt: skip
-VIEW_NAMES = {"brief": "Brief", "inside": "Inside", "outside": "Outside", "resolved_60m": "Resolved at 60 months"}
 UNITS = {
     "EUR": (1e-6, "million EUR"), "EUR a year": (1e-6, "million EUR a year"), "count": (1.0, "count"),
     "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
 }  # fmt: skip
 RARE = 0.05  # the probability marked in costs, and the smallest that is printed in a segment or cell
+ROOMY = 2.5  # factor between two curves in which the name of one fits
 type Style = dict[str, Any]
 LINES: Style = {n: {"color": c, "lw": 1.3} for n, c in SCENARIO_COLOURS.items()} | {"all": {"color": INK, "lw": 2.4}}
 MARKS: Style = {n: {"marker": m, "mec": INK, "mew": 0.5, "ms": 4.4} for n, m in zip(SCENARIOS, "vs^", strict=True)}
 MARKS["all"] = {"marker": PRIOR_MARKER, "mfc": "white", "mec": PRIOR, "mew": 1.1, "ms": 4.4}
 BEFORE: Style = {"color": PRIOR, **MARKS["all"]}
 AFTER: Style = {"color": POSTERIOR, "marker": POSTERIOR_MARKER, "mew": 1.1, "ms": 4.8}
-HORIZON_COLOURS = dict(zip(HORIZONS, ("#86b0da", POSTERIOR, "#0b2240"), strict=True))
+HORIZON_COLOURS = ("#86b0da", POSTERIOR, "#0b2240")  # of the horizons, ascending; the last is the darkest
 HEAT = LinearSegmentedColormap.from_list("heat", ["#f7f9fc", *SCENARIO_COLOURS.values()])
+
+
+def name_of(target: str, labels: Mapping[str, str]) -> str:
+    """Return a target in words, a scenario by the analyst's label."""
+    kind, _, scenario = target.partition(":")
+    if kind == "resolved_scenario" and scenario in labels:
+        return f"Resolved: {labels[scenario]}"
+    return NAMES.get(target, target)
 
 
 @look.styled
@@ -59,24 +66,32 @@ def scenarios(forecast: Forecast) -> Figure:
     """Draw the probabilities of the scenarios in each view: brief, inside, outside, and as they will be resolved."""
     table = forecast.tables["scenarios"]
     wide = table.pivot(index="view", columns="scenario", values="probability")
-    views = [view for view in VIEWS if view in wide.index]
+    what_is, labels = views_of(forecast.manifest), look.labels(forecast.manifest)
+    views = [view for view in what_is if view in wide.index]
     shares, rows = wide.loc[views, list(SCENARIOS)].to_numpy().T, np.arange(len(views))
     picture = look.new(1.5 + 0.47 * len(views))
     axes = picture.subplots()
     for (name, colour), own, end in zip(SCENARIO_COLOURS.items(), shares, shares.cumsum(axis=0), strict=True):
-        bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=name.capitalize())
-        axes.bar_label(bars, [f"{p:.2f}" if p >= RARE else "" for p in own], label_type="center", color=_on(colour))
+        bars = axes.barh(rows, own, 0.68, end - own, color=colour, ec="white", lw=0.8, label=labels[name])
+        axes.bar_label(
+            bars, [percent(p) if p >= RARE else "" for p in own], label_type="center", color=on_colour(colour)
+        )
     beside: Style = {"transform": axes.get_yaxis_transform(), "ha": "right"}
-    for row, (name, what) in enumerate((VIEW_NAMES[view], VIEWS[view]) for view in views):
+    for row, (name, what) in enumerate((_view_name(view), what_is[view]) for view in views):
         axes.text(-0.015, row - 0.05, name, va="bottom", fontweight="bold", **beside)
         axes.text(-0.015, row + 0.02, fill(what, 34), va="top", fontsize=6.5, color="#555555", **beside)
     axes.set(xlim=(0, 1), ylim=(len(views) - 0.45, -0.6), yticks=[], xlabel="Probability")
     axes.grid(visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.97), ncols=len(SCENARIOS), handlelength=1.2)
-    note = f"Monte Carlo errors (one standard error) at most ±{table['mcse'].max():.3f}."
+    axes.xaxis.set_major_formatter(lambda share, _: percent(share))
+    note = f"Monte Carlo errors (one standard error) at most ±{100 * table['mcse'].max():.1f} percentage points."
     if "brief" not in views:
         note += f" The brief is of {forecast.manifest['as_of']}: before it there is only the outside view."
     return look.finish(picture, "Scenario probabilities by view", note, forecast.manifest)
+
+
+def _view_name(view: str) -> str:
+    return "As resolved" if view.startswith("resolved_") else view.capitalize()
 
 
 @look.styled
@@ -88,10 +103,11 @@ def targets(forecast: Forecast) -> Figure:
     heights = (0.6 + 0.165 * len(yes_no), 1.45 * rows)
     picture = look.new(sum(heights) + 1.0)
     blocks = picture.add_gridspec(2, 1, height_ratios=heights)
-    _dots(blocks[0].subgridspec(1, len(HORIZONS)).subplots(sharey=True, squeeze=False)[0], yes_no, sources)
+    across = blocks[0].subgridspec(1, len(forecast.manifest["horizons"]))
+    _dots(across.subplots(sharey=True, squeeze=False)[0], yes_no, sources, forecast.manifest)
     panels = blocks[1].subgridspec(rows, 4).subplots(squeeze=False)
     for axes, name in zip(panels.flat, amounts, strict=False):
-        _intervals(axes, name, units[name], [s for s in sources if name in s[1]])
+        _intervals(axes, name, units[name], [s for s in sources if name in s[1]], forecast.manifest["horizons"])
     for axes in panels.flat[len(amounts) :]:
         axes.set_axis_off()
     keys = [(Line2D([], [], c=style["color"], lw=5, alpha=0.4), Line2D([], [], lw=1, **style)) for *_, style in sources]
@@ -104,23 +120,23 @@ def targets(forecast: Forecast) -> Figure:
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)
 
 
-def _dots(panels: np.ndarray, names: list[str], sources: list) -> None:
+def _dots(panels: np.ndarray, names: list[str], sources: list, manifest: Mapping[str, Any]) -> None:
     """Draw probabilities as rows of dots, one panel for each horizon."""
     rows = np.array([row + 0.5 * name.startswith("resolved") for row, name in enumerate(names)])
-    for j, (axes, horizon) in enumerate(zip(panels, HORIZONS, strict=True)):
+    for j, (axes, horizon) in enumerate(zip(panels, manifest["horizons"], strict=True)):
         values = [[float(draws[n].values[:, j].mean()) for n in names] for _, draws, _ in sources]
         axes.hlines(rows, np.min(values, axis=0), np.max(values, axis=0), color="#999999", linewidth=1)
         for x, (label, _, style) in zip(values, sources, strict=True):
             axes.plot(x, rows, **style, ls="none", clip_on=False, zorder=3, gid=f"{label}:{horizon}")
         axes.set(xlim=(-0.02, 1.02), ylim=(rows[-1] + 0.6, -0.6), xlabel="Probability", title=f"{horizon} months")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-        axes.set_yticks(rows, [NAMES.get(n, n) for n in names])
+        axes.set_yticks(rows, [name_of(n, manifest["labels"]) for n in names])
         axes.tick_params(axis="y", length=0)
 
 
-def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
+def _intervals(axes: Axes, name: str, unit: str, sources: list, horizons: list[int]) -> None:
     """Draw one amount at every horizon: median, 50 % and 90 % interval, prior to the left of the posterior."""
-    (scale, words), at, seen = UNITS[unit], np.arange(len(HORIZONS)), [0.0]
+    (scale, words), at, seen = UNITS[unit], np.arange(len(horizons)), [0.0]
     for i, (label, draws, style) in enumerate(sources):
         columns = [column[~np.isnan(column)] * scale for column in draws[name].values.T]
         kept = [k for k in at if len(columns[k]) > 1]
@@ -134,7 +150,7 @@ def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
     axes.set(xlim=(-0.5, len(at) - 0.5), ylim=(min(seen) - room, max(seen) + room))
     axes.set_title(NAMES.get(name, name), fontsize=7.2, pad=13)
     axes.text(0, 1.03, words, transform=axes.transAxes, fontsize=7)
-    axes.set_xticks(at, [f"{h} mo" for h in HORIZONS])
+    axes.set_xticks(at, [f"{h} mo" for h in horizons])
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=unit == "count"))
     axes.yaxis.set_major_formatter("{x:,g}")
@@ -145,8 +161,10 @@ def _intervals(axes: Axes, name: str, unit: str, sources: list) -> None:
 def exceedance(forecast: Forecast) -> Figure:
     """Draw the probability that the total cost exceeds each amount, at each horizon, posterior and prior."""
     name = "total_cost" if "total_cost" in forecast.outcomes else "fine_left"
+    horizons = forecast.manifest["horizons"]
+    colours = dict(zip(horizons, HORIZON_COLOURS[-len(horizons) :], strict=True))
     kinds = {label: data[name] * 1e-6 for label, data, _ in _sources(forecast) if name in data}
-    draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in HORIZONS}
+    draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in horizons}
     positive = np.concatenate([[1.0, 1000.0], *(values[values > 0] for values in draws.values())])
     amounts = np.geomspace(np.quantile(positive, 0.002), np.quantile(positive, 0.9995), 300)
     styles: Style = {"Posterior": {"lw": 2.0, "zorder": 3}, "Prior": {"color": PRIOR, "lw": 1.2, "ls": "--"}}
@@ -154,14 +172,14 @@ def exceedance(forecast: Forecast) -> Figure:
     axes = picture.subplots()
     axes.axhline(RARE, color=ACCENT, linewidth=0.8)
     for (label, horizon), values in draws.items():
-        style = {"color": HORIZON_COLOURS[horizon]} | styles[label]
+        style = {"color": colours[horizon]} | styles[label]
         above = 1 - np.searchsorted(values, amounts, side="right") / len(values)
         axes.plot(amounts, above, **style, gid=f"{label}:{horizon}")
     axes.set(xscale="log", xlim=amounts[[0, -1]], ylim=(0, 1), xlabel="Million EUR (log scale)")
     axes.set_ylabel("Probability of more than that")
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_yticks([RARE, 0.25, 0.5, 0.75, 1], [f"{RARE:g}", "0.25", "0.5", "0.75", "1"])
-    _label_curves(axes, draws, amounts)
+    _label_curves(axes, draws, amounts, colours)
     keys = {label: Line2D([], [], **{"color": POSTERIOR} | styles[label]) for label in styles if label in kinds}
     axes.legend(keys.values(), keys.keys(), loc="upper right")
     note = f"Dots: million EUR exceeded with probability {RARE:g}. Monte Carlo errors (one standard error) are at most "
@@ -171,115 +189,33 @@ def exceedance(forecast: Forecast) -> Figure:
     return look.finish(picture, f"{NAMES[name]}: probability of exceeding an amount", note, forecast.manifest)
 
 
-def _label_curves(axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray) -> None:
-    """Name each curve where there is most room to its right, and mark the amount that is rarely exceeded."""
+def _label_curves(
+    axes: Axes, draws: dict[tuple[str, int], np.ndarray], amounts: np.ndarray, colours: dict[int, str]
+) -> None:
+    """Name each curve where there is room beside it, rather on its right; mark the amount that is rarely exceeded."""
     levels, main = np.linspace(0.9, 0.07, 40), next(reversed(draws))[0]
     reach = {key: np.clip(np.quantile(values, 1 - levels), *amounts[[0, -1]]) for key, values in draws.items()}
-    text: Style = {"textcoords": "offset points", "fontsize": 7.5, "va": "bottom"}
-    for horizon in HORIZONS:
-        own = np.max([x for (_, h), x in reach.items() if h == horizon], axis=0)
+    text: Style = {"textcoords": "offset points", "fontsize": 7.5}
+    for horizon, colour in colours.items():
+        mine = [x for (_, h), x in reach.items() if h == horizon]
         end = np.min([np.full(40, amounts[-1]), *(x for (_, h), x in reach.items() if h > horizon)], axis=0)
-        room = np.where(own > amounts[0], end / own, 0)
-        best, rare = int(np.argmax(room)), float(np.quantile(draws[main, horizon], 1 - RARE))
+        start = np.max([np.full(40, amounts[0]), *(x for (_, h), x in reach.items() if h < horizon)], axis=0)
+        own, first = np.max(mine, axis=0), np.min(mine, axis=0)
+        right, left = np.where(own > amounts[0], end / own, 0), np.where(first < amounts[-1], first / start, 0)
+        rare = float(np.quantile(draws[main, horizon], 1 - RARE))
         if rare > amounts[0]:
-            axes.plot(rare, RARE, "o", ms=4.8, color=HORIZON_COLOURS[horizon], mec="white", mew=0.6, zorder=4)
-            axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 2), **text)
-        if room[best] > 1:
-            axes.annotate(f"{horizon} months", (own[best], levels[best]), (4, 2), **text, fontweight="bold")
-
-
-@look.styled
-def events(forecast: Forecast) -> Figure:
-    """Draw the probability that the first event of each family has come, against months from the origin."""
-    statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
-    picture = look.new(4.9)
-    grid = picture.add_gridspec(3, 1, height_ratios=(0.08, 1, 1))
-    top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
-    panels = grid[1:].subgridspec(2, 4).subplots(sharex=True, sharey=True, squeeze=False)
-    for axes, family in zip(panels.flat, (*TARGET_FAMILIES, "closure", "appeal"), strict=True):
-        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=HORIZONS[-1]).values
-        _course(axes, family, times, scenario, statements[statements["family"] == family])
-        axes.set(title=NAMES[f"event:{family}"], xlabel="Months from origin", ylabel="Probability by then")
-        axes.label_outer(remove_inner_ticks=True)
-    axes.set(xlim=(0, HORIZONS[-1]), ylim=(0, 1), xticks=range(0, HORIZONS[-1] + 1, 12))
-    keys = [Line2D([], [], label=n.capitalize(), **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
-    top.legend(handles=keys, loc="center left", ncols=4, borderpad=0).set_in_layout(False)
-    errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
-    title = "First events"
-    note = "Lines: share of draws in which the first such event in a proceeding open at the origin has come; Monte "
-    note += f"Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario ±{errors[1]:.3f}. "
-    if not len(statements):
-        note += f"There are no statements to show: the brief is of {m['as_of']}."
-    else:
-        title += ": draws (lines) and statements (markers)"
-        note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which "
-        note += (
-            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since is "
-        )
-        note += "left out."
-    return look.finish(picture, title, note, forecast.manifest)
-
-
-def _course(axes: Axes, family: str, times: np.ndarray, scenario: np.ndarray, stated: pd.DataFrame) -> None:
-    """Draw how often a first event has come by each month, and what the analyst stated, by scenario and in all."""
-    months = np.arange(0, HORIZONS[-1] + 0.25, 0.5)
-    for i, (name, style) in enumerate(LINES.items()):
-        own, said = times[(scenario == i) | (name == "all")], stated[stated["scenario"] == name]
-        if len(own):
-            come = np.searchsorted(np.sort(own), months, side="right") / len(own)  # NaN sorts last: never comes
-            axes.plot(months, come, **style, gid=f"{family}:{name}")
-        if len(said):
-            over = {"color": style["color"], "ls": "none", "clip_on": False, "zorder": 3}
-            axes.plot(said["month"], said["stated"], **over, **MARKS[name], gid=f"stated:{family}:{name}")
-
-
-def _statements(forecast: Forecast) -> pd.DataFrame:
-    """Return the analyst's statements still open at the origin, and their mixtures; ``month`` counts from it."""
-    table, m = forecast.tables["statements"], forecast.manifest
-    if not len(table):
-        return pd.DataFrame(columns=["family", "scenario", "month", "stated"])
-    elapsed = (pd.Timestamp(m["origin"]) - pd.Timestamp(m["as_of"])).days / DAYS_PER_MONTH
-    cases = forecast.record.proceedings.set_index("case_id")["matter_id"]
-    log = forecast.record.in_force().events
-    log = log[(log["case_id"].map(cases) == m["matter"]) & (log["date"] > m["as_of"])]
-    gone = {family_of(*kind) for kind in zip(log["type"], log["scope"], strict=True)}
-    brief = forecast.tables["scenarios"].query("view == 'brief'").set_index("scenario")["probability"]
-    mixed = table.assign(stated=table["stated"] * table["scenario"].map(brief), scenario="all")
-    mixed = mixed.groupby(["family", "scenario", "within_months"], as_index=False)["stated"].sum()
-    both = pd.concat([table, mixed]).assign(month=lambda t: t["within_months"] - elapsed)
-    return both[(both["month"] > 0) & ~both["family"].isin(gone)]
-
-
-@look.styled
-def watchlist(forecast: Forecast, window: int = 6) -> Figure:
-    """Draw the probability of each event family in every open proceeding within ``window`` months."""
-    look.require_fit(forecast, "watchlist")
-    if window not in WINDOWS:
-        raise InputError(Problem("window", f"{window!r}, expected one of {', '.join(map(str, WINDOWS))} (months)"))
-    table = both_views(forecast.tables["event_probabilities"]).query("window_months == @window")
-    focal = table["matter_id"] == forecast.manifest["matter"]
-    table = table.assign(row=table["case_id"].where(~focal, table["case_id"] + ", " + table["view"] + " view"))
-    wide = table.pivot(index="row", columns="family", values="probability")[list(FAMILIES)]
-    wide = wide.loc[wide.max(axis=1).sort_values(ascending=False, kind="stable").index]
-    values, top = wide.to_numpy(), np.ceil(10 * wide.to_numpy().max() + 1e-9) / 10
-    picture = look.new(1.5 + 0.145 * len(wide))
-    axes = picture.subplots()
-    axes.pcolormesh(values, cmap=HEAT, vmin=0, vmax=top, edgecolor="white", linewidth=0.6)
-    for row, column in np.argwhere(values >= RARE):
-        share, ink = values[row, column], _on(HEAT(values[row, column] / top))
-        axes.text(column + 0.5, row + 0.53, f"{share:.2f}", size=6, ha="center", va="center", color=ink, clip_on=True)
-    axes.set(xlim=(0, len(FAMILIES)), ylim=(len(wide), 0), frame_on=False)
-    heads: Style = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "fontsize": 7}
-    axes.set_xticks(np.arange(len(FAMILIES)) + 0.35, [FAMILY_NAMES[f] for f in FAMILIES], **heads)
-    axes.set_yticks(np.arange(len(wide)) + 0.5, wide.index, fontsize=6.5)
-    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
-    own = set(table.loc[focal, "row"])
-    for label in (one for one in axes.get_yticklabels() if one.get_text() in own):
-        label.set(color=ACCENT, fontweight="bold")
-    note = f"Probabilities, printed from {RARE:g} on; Monte Carlo errors (one standard error) at most "
-    note += f"±{table['mcse'].max():.3f}. Rows by largest probability; bold: {forecast.manifest['matter']}. Rows "
-    note += "without a view: outside view."
-    return look.finish(picture, f"Watch list: what may come within {window} months", note, forecast.manifest)
+            axes.plot(rare, RARE, "o", ms=4.8, color=colour, mec="white", mew=0.6, zorder=4)
+            paper = {"fc": "white", "ec": "none", "pad": 0.2}
+            axes.annotate(f"{rare:,.0f}", (rare, RARE), (3, 3), va="bottom", bbox=paper, **text)
+        best, is_left = int(np.argmax(right)), right.max() < min(ROOMY, left.max())
+        place = (own[best], levels[best])
+        if is_left:
+            best = int(np.argmax(left))
+            place = (first[best], levels[best])
+        side: Style = {"ha": "right", "va": "top"} if is_left else {"va": "bottom"}
+        if max(right.max(), left.max()) > 1:
+            offset = (-4, -2) if is_left else (4, 2)
+            axes.annotate(f"{horizon} months", place, offset, **side, **text, fontweight="bold")
 
 
 def _sources(forecast: Forecast) -> list[tuple[str, Any, Style]]:
@@ -298,5 +234,6 @@ def _about_prior(forecast: Forecast) -> str:
     return f" The prior's months count from {as_of}, the posterior's from {origin}." if origin != as_of else ""
 
 
-def _on(colour: Any) -> str:  # the colour of letters that reads best on it
+def on_colour(colour: Any) -> str:
+    """Return the colour of letters that reads best on a colour."""
     return "white" if np.dot([0.2126, 0.7152, 0.0722], np.power(to_rgb(colour), 2.2)) < 0.21 else INK

@@ -14,11 +14,24 @@ from matplotlib.patches import Patch, Rectangle
 
 from forecast.forecasting import Forecast
 from forecast.passports import FEW, passport
-from forecast.plots.look import ACCENT, FAINT, INK, PRIOR, PRIOR_MARKER, SCENARIO_COLOURS, WIDTH, finish, new, styled
-from forecast.quantities import Statement, printed
+from forecast.plots.look import (
+    ACCENT,
+    FAINT,
+    INK,
+    PRIOR,
+    PRIOR_MARKER,
+    SCENARIO_COLOURS,
+    WIDTH,
+    finish,
+    new,
+    short,
+    styled,
+)
+from forecast.plots.look import labels as labels_of
+from forecast.quantities import Statement, percent, printed
 from forecast.resolution import CLEAR
 from forecast.specification import Specification
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 
 LABELS = {
     "fines.turnover": "turnover, EUR",
@@ -36,10 +49,14 @@ LABELS = {
     "openings.raised": "openings after an escalation, ratio",
     "impacts.attrition.": "share of users lost: {}",
     "impacts.valuation_decline.": "share of valuation lost: {}",
-    "impacts.moderation_spending.": "moderation, EUR a year: {}",
+    "impacts.moderation_spending.": "moderation, EUR/year: {}",
 }
 """Names of the prior file's numbers that have a counterpart in the record, by the beginning of their keys."""
-WARNED, PITCH, STRIP = "X", 0.142, 1.75
+WARNED, PITCH, STRIP = "X", 0.142, 2.05
+LEFT, LABELLED = 2.8, 24
+"""Inches left of the panels for the names of rows, and characters of a label there."""
+KEYS = 0.3
+"""Inches of the key of the statements."""
 SCENARIO_MARKERS = dict(zip(SCENARIOS, ("v", "s", "^"), strict=True))
 LIKELY, SEEN = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999), (0.001, 0.999)
 
@@ -56,15 +73,15 @@ def priors(forecast: Forecast) -> Figure:
     picture.set_layout_engine("none")
     top = 0.65
     for draw, rows in drawn:
-        draw(_placed(picture, 2.25, top, 2.35, PITCH * len(rows)), rows, spec)
+        draw(_placed(picture, LEFT, top, 4.6 - LEFT, PITCH * len(rows)), rows, spec)
         top += PITCH * len(rows) + 0.8
     if stated.any():
         _statements(picture, top, table.loc[stated], spec)
     note = (
         "a: far right means above what the record has seen, far left below it. b: a stated range or value that misses "
         "the grey bar contradicts the record; without any event the bar's upper end is 1. c: the grey bars know no "
-        f"scenario, so the three should lie around them. Orange crosses and large, orange rings: the passport of the "
-        f"priors warns. Hollow: fewer than {FEW} cases. Record: exact 90 % intervals (eti 0.90); of cases, median and "
+        "scenario, so the three should lie around them. Orange crosses and large, orange rings: the passport of the "
+        "priors warns. Record: exact 90 % intervals (eti 0.90); of cases, median and "
         "5 to 95 %."
     )
     return finish(picture, "Priors against the record", note, forecast.manifest)
@@ -79,7 +96,12 @@ def _placed(picture: Figure, left: float, top: float, width: float, height: floa
 def _label(key: str, spec: Specification) -> str:
     start = next((start for start in LABELS if key.startswith(start)), "")
     phase = re.search(r"\[(\d+)\]", key)
-    what = f"{spec.appeals.ruling_rate[int(phase[1])].from_months:g}" if phase else key.rsplit(".", 1)[1]
+    last = key.rsplit(".", 1)[1]
+    what = (
+        f"{spec.appeals.ruling_rate[int(phase[1])].from_months:g}"
+        if phase
+        else short(spec.labels.get(last, last), LABELLED)
+    )
     return LABELS.get(start, key).format(what)
 
 
@@ -97,7 +119,7 @@ def _rows(axes: Axes, table: pd.DataFrame, spec: Specification) -> np.ndarray:
         bare = np.isnan(row.figure)
         found = "-" if bare else f"{printed(row.figure)} [{printed(row.figure_low)}, {printed(row.figure_high)}]"
         colour = ACCENT if row.warning else INK
-        label.set(color=colour, fontsize=7.5, fontweight="bold" if row.warning else "normal")
+        label.set(color=colour, fontsize=6.8, fontweight="bold" if row.warning else "normal")
         for right, text in ((8, row.says), (92, found)):
             axes.annotate(text, (1, place), (right, 0), fontsize=6.5, color=colour, **style)
     for right, text in ((8, "stated"), (92, "record")):
@@ -106,15 +128,18 @@ def _rows(axes: Axes, table: pd.DataFrame, spec: Specification) -> np.ndarray:
 
 
 def _middles(axes: Axes, x: np.ndarray, y: np.ndarray, table: pd.DataFrame) -> None:
-    for place, height, warned, figure in zip(x, y, table["warning"] != "", table["figure"], strict=True):
+    for place, height, warned in zip(x, y, table["warning"] != "", strict=True):
         colour, marker = (ACCENT, WARNED) if warned else (PRIOR, PRIOR_MARKER)
-        face = "white" if np.isnan(figure) else colour
-        size = 42 if warned else 22
-        axes.scatter(place, height, s=size, marker=marker, facecolor=face, edgecolor=colour, zorder=4, clip_on=False)
+        axes.scatter(place, height, s=42 if warned else 22, marker=marker, color=colour, zorder=4, clip_on=False)
 
 
 def _percentiles(axes: Axes, table: pd.DataFrame, spec: Specification) -> None:
     y, x = _rows(axes, table, spec), table[["percentile_low", "percentile", "percentile_high"]].to_numpy().T
+    known = table["figure"].notna().to_numpy()
+    for place in y[~known]:
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "color": "#777777"}
+        axes.text(50, place, f"fewer than {FEW} cases", **style)
+    table, y, x = table.loc[known], y[known], x[:, known]
     axes.axvspan(5, 95, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
     axes.hlines(y, x[0], x[2], color=PRIOR, linewidth=2.5, zorder=3)
     _middles(axes, x[1], y, table)
@@ -147,7 +172,7 @@ def _statements(picture: Figure, top: float, table: pd.DataFrame, spec: Specific
     families = place["family"].unique()
     share = (WIDTH - 0.62) / len(families)
     for number, family in enumerate(families):
-        axes = _placed(picture, 0.62 + number * share, top + 0.15, share - 0.12, STRIP - 0.75)
+        axes = _placed(picture, 0.62 + number * share, top + 0.15 + KEYS, share - 0.12, STRIP - 0.75 - KEYS)
         horizons = sorted(place.loc[place["family"] == family, "within"].unique())
         axes.set_title(family, fontsize=8)
         axes.set_xticks(range(len(horizons)), [f"{months:g}" for months in horizons])
@@ -169,11 +194,13 @@ def _statements(picture: Figure, top: float, table: pd.DataFrame, spec: Specific
     marks: dict[str, dict[str, Any]] = {
         s: {"marker": SCENARIO_MARKERS[s], "color": SCENARIO_COLOURS[s]} for s in SCENARIOS
     }
-    handles = [Line2D([], [], linestyle="", markeredgecolor=INK, label=s, **style) for s, style in marks.items()]
+    names = labels_of({"labels": spec.labels})
+    handles = [Line2D([], [], linestyle="", markeredgecolor=INK, label=names[s], **style) for s, style in marks.items()]
     tall = picture.get_figheight()
     height = 1 - (top - 0.2) / tall
     picture.text(0.5, 1 - (top + STRIP - 0.24) / tall, "months since the brief", ha="center", va="center")
-    style = {"loc": "center right", "bbox_to_anchor": (1, height), "columnspacing": 1.2, "handletextpad": 0.3}
+    beside = (0.02, 1 - (top + 0.06) / tall)
+    style = {"loc": "center left", "bbox_to_anchor": beside, "columnspacing": 1.6, "handletextpad": 0.3}
     picture.legend(handles=[*handles, Patch(color=FAINT, label="record")], ncols=4, **style)
     picture.text(0.02, height, "c  Statements: a first event by then", fontsize=9, fontweight="bold", va="center")
 
@@ -183,30 +210,32 @@ def resolution(forecast: Forecast) -> Figure:
     """Draw how each latent class resolves at the last horizon, from the prior alone and from the posterior."""
     tables = {"prior": forecast.tables["prior_resolution"], "posterior": forecast.tables.get("resolution", ())}
     shown = {name: table.set_index("latent").loc[list(SCENARIOS)] for name, table in tables.items() if len(table)}
-    picture = new(3.5)
+    picture, labels = new(3.5), labels_of(forecast.manifest, 12, narrow=True)
     every = picture.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, (name, table) in zip(every, shown.items(), strict=True):
         cells = table[list(SCENARIOS)].to_numpy(float)
         axes.pcolormesh(cells, cmap="Blues", vmin=0, vmax=1.15, edgecolor="white", linewidth=2)
         for (row, column), share in np.ndenumerate(cells):
-            text = "-" if np.isnan(share) else f"{share:.2f}"
+            text = percent(share)
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if share > 0.75 else INK)
             if name == "prior" and row == column:
                 poor = not share >= CLEAR
                 edge: dict[str, Any] = {"edgecolor": ACCENT if poor else INK, "linestyle": "--" if poor else "-"}
                 axes.add_patch(Rectangle((column + 0.06, row + 0.06), 0.88, 0.88, fill=False, linewidth=1.6, **edge))
         places = np.arange(len(SCENARIOS)) + 0.5
-        axes.set_xticks(places, SCENARIOS, fontsize=7.5)
-        axes.set_yticks(places, SCENARIOS, fontsize=7.5)
+        axes.set_xticks(places, [labels[name] for name in SCENARIOS], fontsize=6.5)
+        axes.set_yticks(places, [labels[name] for name in SCENARIOS], fontsize=6.5)
         day = forecast.manifest["as_of" if name == "prior" else "origin"]
         axes.set(title=f"{name}, {day}", xlabel="resolved as", ylim=(len(SCENARIOS), 0), aspect="equal")
         axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.spines[["left", "bottom"]].set_visible(False)
     every[0].set_ylabel("latent class")
-    rule = f"Framed: a priori at least {CLEAR:g} of each class must resolve as itself; less is framed in dashed orange."
+    rule = f"Framed: a priori at least {percent(CLEAR)} of each class must resolve as itself; less is framed in dashed "
+    rule += "orange."
     error = max(map(_row_error, shown.values(), (_classes(forecast, name) for name in shown)))
-    what = f"Shares of draws at {HORIZONS[-1]} months; rows sum to 1. Monte Carlo errors (one standard error) at most "
+    last = forecast.manifest["horizons"][-1]
+    what = f"Shares of draws at {last} months; rows sum to 1. Monte Carlo errors (one standard error) at most "
     what += f"\N{PLUS-MINUS SIGN}{error:.3f}. {rule if 'prior' in shown else ''}"
     return finish(picture, "Latent and resolved classes", what, forecast.manifest)
 

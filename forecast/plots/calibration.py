@@ -21,7 +21,7 @@ from forecast.calibration.uniformity import band
 from forecast.folders import FIGURES, save_result
 from forecast.plots import look
 from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, PRIOR, SCENARIO_COLOURS
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.quantities import percent
 
 TITLES = {
     "scenario": "Scenarios, frailty",
@@ -78,7 +78,7 @@ def ranks(calibration: Calibration) -> Figure:
         f"Each line: one quantity over {used} worlds; rank of the truth among the draws, ties broken at random; in "
         "brackets how many lines. Above zero throughout: the draws lie too high; below: too low; an S: they spread too "
         "little or too much. Dark band: a single quantity of uniform ranks stays inside with 95 %. A line that leaves "
-        f"the light band makes the model fail: all quantities are tested together, at an error of {ERROR:.0%}."
+        f"the light band makes the model fail: all quantities are tested together, at an error of {percent(ERROR)}."
     )
     gone = len(calibration.departures)
     title = "The truth ranks uniformly among the draws"
@@ -131,9 +131,10 @@ def coverage(calibration: Calibration) -> Figure:
     for axes, level in zip(panels, LEVELS, strict=True):
         _covered(axes, table.loc[table["level"] == level])
         axes.axvline(level, color=INK, lw=0.8, zorder=1)
-        axes.set_title(f"{level:.0%} intervals")
+        axes.set_title(f"{percent(level)} intervals")
         axes.set_xlabel("Share that holds the truth")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.xaxis.set_major_formatter(lambda value, _: percent(value) if value <= 1 else "")
+        axes.set_xlim(right=min(axes.get_xlim()[1], 1.0))
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(TITLES)), list(TITLES.values()))
     panels[0].set_ylim(len(TITLES) - 0.5, -0.5)
@@ -165,7 +166,7 @@ def learning(calibration: Calibration) -> Figure:
     _reliability(said, calibration.tables["scenario"])
     curve, soon = calibration.tables["learning_curve"], calibration.tables["learning"]
     end = float(soon["events_in_all"].quantile(EVENTS_SHOWN)) if len(soon) else 1.0
-    names = {ALL: "all worlds", **{name: name.capitalize() for name in SCENARIOS}}
+    names = {ALL: "all worlds", **look.labels(calibration.manifest)}
     handles = []
     for name, colour in {ALL: INK, **SCENARIO_COLOURS}.items():
         style: Any = {"color": colour, "lw": 2.2 if name == ALL else 1.4}
@@ -177,7 +178,8 @@ def learning(calibration: Calibration) -> Figure:
             by_event.step(*_reached(worlds["events"], end), where="post", gid=f"events:{name}", **style)
     by_month.axhline(SURE, color=GREY, lw=0.8, ls=(0, (4, 2)))
     by_month.set_title("Probability of the true\nscenario, mean over worlds", fontsize=8)
-    by_month.set(xlabel="Months since the brief", ylim=(0, 1.02), xlim=(0, HORIZONS[-1]), xticks=range(0, 61, 12))
+    last = calibration.manifest["horizons"][-1]
+    by_month.set(xlabel="Months since the brief", ylim=(0, 1.02), xlim=(0, last), xticks=look.month_ticks(last))
     by_event.set_title("Share of worlds in which\nit has had 80 % by then", fontsize=8)
     by_event.set(xlabel="Events since the brief", ylim=(0, 1.02), xlim=(0, max(end, 1.0)))
     by_event.legend(handles=handles, loc="lower right", title="true scenario", title_fontsize=7, fontsize=7)

@@ -7,7 +7,7 @@ colour, lightness and marker. Nothing global is changed: the style holds only wh
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
@@ -27,6 +27,12 @@ PRIOR_MARKER, POSTERIOR_MARKER = "D", "o"
 WIDTH = 7.2
 """Inches: the text width of a printed page, so that letters keep their size."""
 DPI = 160
+NARROW = 20
+"""Characters of a line of a scenario's label."""
+SLACK = 5
+"""Characters by which one of two lines may be longer than half of the text: it breaks between words."""
+STEPS, MOST_TICKS = (1, 2, 3, 6, 12, 24, 48), 6
+"""Months between ticks, and how many steps an axis has at most."""
 FORMATS = ("png", "svg")
 LAID_OUT = {"figure.constrained_layout.use": False}
 """Setting under which a figure stays as it was laid out, and is drawn once, not twice, in every format."""
@@ -63,6 +69,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
+    "text.parse_math": False,  # a label may hold a dollar sign
     "svg.fonttype": "path",
     "svg.hashsalt": "forecast",
 }
@@ -87,6 +94,26 @@ def save_both(picture: Figure, stem: Path) -> None:
     """Write a figure as PNG and SVG beside each other; ``stem`` is their path without its suffix."""
     for form in FORMATS:
         save_as(picture, stem.with_name(f"{stem.name}.{form}"), form)
+
+
+def labels(manifest: Mapping[str, Any], width: int = NARROW, *, narrow: bool = False) -> dict[str, str]:
+    """Return the analyst's label of each scenario, in lines of so many characters.
+
+    Unless ``narrow``, a long one is in two lines that are as wide as it takes.
+    """
+    told = manifest["labels"]
+    widths = {name: width if narrow else max(width, len(label) // 2 + SLACK) for name, label in told.items()}
+    return {name: fill(label, widths[name]) for name, label in told.items()}
+
+
+def short(text: str, most: int) -> str:
+    """Return a text in one line of at most so many characters, cut off with dots where it is longer."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def month_ticks(last: int) -> range:
+    """Return months from 0 to the last horizon at which an axis is ticked: round steps, at most seven of them."""
+    return range(0, last + 1, next((step for step in STEPS if last / step <= MOST_TICKS), STEPS[-1]))
 
 
 def require_fit(forecast: Any, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from forecast.plots.look import (
     Picture,
     finish,
     require_fit,
+    short,
     styled,
 )
 from forecast.quantities import LOADED_FAMILIES
@@ -38,11 +40,13 @@ from forecast.vocabulary import LOADING_SIGNS, SCENARIOS
 if TYPE_CHECKING:
     from arviz_plots.plot_collection import PlotCollection
 
+SHORT = 24
+"""Characters of a label beside a row."""
 OBSERVED, COUNTS = "|", (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 DRAWS, FOREST, LOOKS = ("chain", "draw"), {"column": "forest"}, ("color", "facecolor", "marker")
 QUANTITIES = {
     "hazard": ("Hazard, months 0-6, before findings: events a month and proceeding", "log"),
-    "severity": ("Severity: step of a fine's log hazard from the class significant", "linear"),
+    "severity": ("Severity: step of a fine's log hazard from '{}'", "linear"),
     "loading": ("Loading: effect of severity on a log hazard, relative to the fine's", "log"),
     "probability": ("Shares and probabilities", "linear"),
     "shape": ("Frailty: gamma shape (large where matters are alike)", "log"),
@@ -64,15 +68,16 @@ class Page(Picture):
 def parameters(forecast: Forecast) -> PlotCollection:
     """Draw the key parameters before and after the data, with the contraction of each: an ArviZ forest."""
     require_fit(forecast, "parameters")
+    labels = forecast.manifest["labels"]
     evidence = gather(forecast.specification, forecast.record, date.fromisoformat(forecast.manifest["origin"]))
     before, after = prior_parameters(evidence, settings_of(forecast)), forecast.tree["posterior"].to_dataset()
-    models = {"prior": _quantities(before), "posterior": _quantities(after)}
+    models = {"prior": _quantities(before, labels), "posterior": _quantities(after, labels)}
     prior, posterior = (x.map(_on_axis).var(("chain", "draw")) for x in models.values())
     pc = _forest(models, 9.3)
     _beside(pc, (1 - posterior / prior).map(lambda x: x.copy(data=np.vectorize(_signed)(x))), "contraction")
     for name, (title, scale) in QUANTITIES.items():
         axes = pc.get_target(name, FOREST)
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title.format(short(labels[SCENARIOS[1]], SHORT)), fontsize=8)
         axes.set_xscale(scale)
         if scale == "log":
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
@@ -94,12 +99,14 @@ def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _quantities(draws: xr.Dataset) -> xr.Dataset:
+def _quantities(draws: xr.Dataset, labels: Mapping[str, str]) -> xr.Dataset:
     """Return what ``QUANTITIES`` names, each with one dimension of readable labels."""
     lowered = [f"{f}{' (downwards)' if LOADING_SIGNS[f] < 0 else ''}" for f in LOADED_FAMILIES]
     loading = abs(draws["loading"].sel(family=list(LOADED_FAMILIES))).rename(family="loaded")
-    shares = {f"matters in class {s}": draws["weight"].sel(scenario=s, drop=True) for s in SCENARIOS}
+    shares = {f"class: {short(labels[s], SHORT)}": draws["weight"].sel(scenario=s, drop=True) for s in SCENARIOS}
     shares |= {"fines appealed": draws["appeal_probability"], "decisions that close": draws["closing_probability"]}
+    ends = [SCENARIOS[0], SCENARIOS[-1]]
+    severity = draws["severity"].sel(scenario=ends).rename(scenario="class")
     sizes = {
         "of the ceiling": expit(draws["size_mean"]),
         "of turnover, no ceiling": np.exp(draws["bare_size"].sel(moment="mean", drop=True)),
@@ -107,7 +114,7 @@ def _quantities(draws: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(
         {
             "hazard": np.exp(draws["log_rate"]),
-            "severity": draws["severity"].sel(scenario=[SCENARIOS[0], SCENARIOS[-1]]).rename(scenario="class"),
+            "severity": severity.assign_coords({"class": [short(labels[s], SHORT) for s in ends]}),
             "loading": loading.assign_coords(loaded=lowered),
             "probability": _stacked(shares, "share"),
             "shape": _stacked({"frailty": draws["shape"]}, "spread"),

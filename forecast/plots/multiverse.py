@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +13,45 @@ from matplotlib.figure import Figure
 from forecast.files import InputError, Problem
 from forecast.folders import save_result
 from forecast.plots import look
-from forecast.plots.answers import HEAT, NAMES, UNITS
+from forecast.plots.answers import HEAT, UNITS, name_of
 from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR
+from forecast.quantities import percent
 from forecast.sensitivity import Sensitivity
 from forecast.sensitivity.parts import ALL_PRIORS, STRUCTURE
 from forecast.sensitivity.questions import ALONE, STATED
+from forecast.vocabulary import horizon_by
 
 SENSITIVITY = "sensitivity"
 """Kind of folder, as ``about.json`` names it."""
 
 type Answer = tuple[str, str, int, str]
 
-PANELS: tuple[Answer, ...] = (
-    ("view", "crackdown", 0, "probability"),
-    ("resolved_scenario:crackdown", "all", 60, "mean"),
-    ("event:fine", "all", 24, "mean"),
-    ("fine_largest", "all", 60, "q50"),
-    ("fine_left", "all", 60, "mean"),
-    ("user_attrition", "all", 60, "mean"),
-    ("valuation_change", "all", 60, "mean"),
-    ("total_cost", "all", 60, "mean"),
-)
-"""Answers that are drawn under the readings, a panel each."""
-DRIVEN: tuple[tuple[str, str, int], ...] = (
-    ("outside", "crackdown", 0),
-    ("resolved_scenario:crackdown", "all", 60),
-    ("event:findings", "all", 24),
-    ("event:order", "all", 24),
-    ("event:executive", "all", 60),
-    ("event:suspension", "all", 60),
-    ("event:fine", "all", 24),
-    ("fine_left", "all", 60),
-    ("valuation_change", "all", 60),
-    ("user_attrition", "all", 60),
-    ("moderation_spending", "all", 60),
-    ("total_cost", "all", 60),
-)
-"""Answers of which the drivers are drawn, a row each."""
+
+def panels(horizons: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers that are drawn under the readings: medians, and means of fines left and of cost."""
+    soon, last = horizon_by(horizons, 24), horizons[-1]
+    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("user_attrition", "q50"), ("valuation_change", "q50")]
+    return (
+        ("view", "crackdown", 0, "probability"),
+        ("resolved_scenario:crackdown", "all", last, "mean"),
+        ("event:fine", "all", soon, "mean"),
+        *((name, "all", last, statistic) for name, statistic in (*amounts, ("total_cost", "mean"))),
+    )
+
+
+def driven(horizons: Sequence[int]) -> tuple[tuple[str, str, int], ...]:
+    """Return the answers of which the drivers are drawn, a row each."""
+    soon, last = horizon_by(horizons, 24), horizons[-1]
+    events = {"findings": soon, "order": soon, "executive": last, "suspension": last, "fine": soon}
+    amounts = ("fine_left", "valuation_change", "user_attrition", "moderation_spending", "total_cost")
+    return (
+        ("outside", "crackdown", 0),
+        ("resolved_scenario:crackdown", "all", last),
+        *((f"event:{name}", "all", months) for name, months in events.items()),
+        *((name, "all", last) for name in amounts),
+    )
+
+
 GREY = "#8a8a8a"
 PERCENT = (100.0, "%")
 MARKERS = (("o", "●"), ("^", "▲"), ("s", "■"), ("D", "◆"), ("v", "▼"), ("P", "✚"))
@@ -68,7 +71,7 @@ def multiverse(result: Sensitivity) -> Figure:
     """
     if not len(result.ranges):
         raise InputError(Problem("multiverse", "before the brief's date no reading counts"))
-    shown = [one for one in PANELS if len(_of(result.ranges, one))]
+    shown = [one for one in panels(result.manifest["horizons"]) if len(_of(result.ranges, one))]
     rows = -(-len(shown) // 2)
     picture = look.new(2.2 + (0.62 + 0.16 * (2 + len(result.questions))) * rows)
     axes = picture.subplots(rows, 2, sharey=True, squeeze=False).ravel()
@@ -116,7 +119,7 @@ def _panel(axis: Axes, result: Sensitivity, answer: Answer) -> None:
     axis.set_ylim(count - 0.4, -0.5)
     axis.axhline(len(strips) - 0.5, color=FAINT, lw=0.8)
     axis.grid(axis="y", visible=False)
-    axis.set_title(_title(row, answer, scale, unit), fontsize=7.5)
+    axis.set_title(_title(row, answer, scale, unit, result.manifest["labels"]), fontsize=7.5)
     axis.tick_params(labelsize=7)
 
 
@@ -132,10 +135,10 @@ def _question(axis: Axes, place: int, alone: pd.Series, means: pd.Series | None)
         axis.plot(means[STATED], place + 0.2, "|", color=INK, ms=5, mew=1.0, zorder=2)
 
 
-def _title(row: pd.Series, answer: Answer, scale: float, unit: str) -> str:
+def _title(row: pd.Series, answer: Answer, scale: float, unit: str, labels: Mapping[str, str]) -> str:
     """Name the answer, and its range over the readings against its interval."""
     target, scenario, horizon, statistic = answer
-    name = f"{scenario.capitalize()}, inside view" if target == "view" else NAMES[target]
+    name = f"{labels[scenario]}, inside view" if target == "view" else name_of(target, labels)
     kind = {"q50": "median, ", "mean": "" if row["unit"] == "probability" else "mean, "}.get(statistic, "")
     when = f", {horizon} months" if horizon else ""
     digits = 0 if "EUR" in row["unit"] else 1
@@ -144,7 +147,7 @@ def _title(row: pd.Series, answer: Answer, scale: float, unit: str) -> str:
     if np.isnan(row["base_low"]):
         return first
     ends = [f"{row[end] * scale:,.{digits}f}" for end in ("base_low", "base_high")]
-    return f"{first}, {row['share_of_interval']:.0%} of [{', '.join(ends)}]"
+    return f"{first}, {percent(row['share_of_interval'])} of [{', '.join(ends)}]"
 
 
 def _unit(unit: str) -> tuple[float, str]:
@@ -163,7 +166,7 @@ def drivers(result: Sensitivity) -> Figure:
     parts = [part for part in dict.fromkeys(table["part"]) if part != ALL_PRIORS]
     parts.sort(key=lambda part: (part == STRUCTURE, not part.startswith("statements")))
     named = table.set_index(["target", "scenario", "horizon_months"]).sort_index()
-    shown = [one for one in DRIVEN if one in named.index]
+    shown = [one for one in driven(result.manifest["horizons"]) if one in named.index]
     cells = np.full((len(shown), len(parts)), np.nan)
     for i, one in enumerate(shown):
         own = named.loc[[one]].set_index("part").reindex(parts)
@@ -179,7 +182,8 @@ def drivers(result: Sensitivity) -> Figure:
             axes.text(j + 0.5, i + 0.52, _cell(cells[i, j], unit), size=6, ha="center", va="center", color=ink)
     axes.set(xlim=(0, len(parts)), ylim=(len(shown), 0), frame_on=False)
     axes.set_xticks(np.arange(len(parts)) + 0.35, parts, rotation=35, ha="left", rotation_mode="anchor", fontsize=7)
-    axes.set_yticks(np.arange(len(shown)) + 0.5, [_row_name(one) for one in shown], fontsize=7)
+    names = [_row_name(one, result.manifest["labels"]) for one in shown]
+    axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=7)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
     axes.grid(visible=False)
     note = "How far the answer's mean moves when the centre of a prior moves by one of its own sds, in the direction "
@@ -196,9 +200,12 @@ def _cell(value: float, unit: str) -> str:
     return f"{scaled:,.0f}" if scaled >= 9.95 else f"{scaled:.1f}"
 
 
-def _row_name(one: tuple[str, str, int]) -> str:
+def _row_name(one: tuple[str, str, int], labels: Mapping[str, str]) -> str:
     target, scenario, horizon = one
-    return f"P({scenario}), outside view" if target == "outside" else f"{NAMES[target]}, {horizon} months"
+    if target == "outside":
+        return f"{labels[scenario]}, outside view"
+    which = "" if ":" in target else ", mean"
+    return f"{name_of(target, labels)}{which}, {horizon} months"
 
 
 def _of(table: pd.DataFrame, answer: Answer) -> pd.DataFrame:

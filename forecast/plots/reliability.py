@@ -15,6 +15,7 @@ from forecast.backtesting import Backtest
 from forecast.plots import look
 from forecast.plots.answers import FAMILY_NAMES
 from forecast.plots.look import ACCENT, INK, POSTERIOR, PRIOR
+from forecast.terminal.scores import FEW, FEW_MARK
 
 ALL = "all"
 GREY = "#777777"
@@ -160,7 +161,7 @@ def skill(result: Backtest) -> Figure:
     note = (
         "Right of zero the model is better. Events: log score; months and sizes: CRPS. Bars: eti 0.90 over resampled "
         "matters, all origins and windows of a matter together; arrows: it goes on. In brackets: what came, and in how "
-        "many matters; of few matters an interval says next to nothing."
+        f"many matters. {FEW_MARK} and hollow: events in fewer than {FEW} matters, the interval says next to nothing."
     )
     return _finish(picture, "Skill against plain baselines", note, result)
 
@@ -173,7 +174,9 @@ def _skill_rows(scores: pd.DataFrame) -> pd.DataFrame:
         PARTS.get((kind, target)) or names[target]
         for kind, target in zip(pooled["kind"], pooled["target"], strict=True)
     ]
-    came = [f"{o} in {e}" for o, e in zip(pooled["observed"], pooled["eventful"], strict=True)]
+    came = [
+        f"{o} in {e}{FEW_MARK if e < FEW else ''}" for o, e in zip(pooled["observed"], pooled["eventful"], strict=True)
+    ]
     pooled["name"] = [f"{word} ({how})" for word, how in zip(words, came, strict=True)]
     is_event = pooled["kind"] == "event"
     pooled["rank"] = np.where(is_event, np.where(pooled["target"] == ALL, -np.inf, -pooled["observed"]), np.inf)
@@ -187,7 +190,10 @@ def _intervals(axes: Axes, own: pd.DataFrame, at: pd.Series, name: str) -> None:
     axes.hlines(at, low, high, color=COLOURS[name], lw=1.3, zorder=2)
     inside = own["skill"].between(*CLIP)
     mark: Any = {"color": COLOURS[name], "ls": "none", "zorder": 3, "clip_on": False}
-    axes.plot(own.loc[inside, "skill"], at[inside], MARKERS[name], ms=4.2, gid=f"skill:{name}", **mark)
+    for few, face, gid in ((own["eventful"] >= FEW, COLOURS[name], "skill"), (own["eventful"] < FEW, "white", "few")):
+        shown = inside & few
+        if shown.any():
+            axes.plot(own.loc[shown, "skill"], at[shown], MARKERS[name], ms=4.2, mfc=face, gid=f"{gid}:{name}", **mark)
     for edge, sign, beyond in ((CLIP[0], "<", own["skill_low"] < CLIP[0]), (CLIP[1], ">", own["skill_high"] > CLIP[1])):
         if beyond.any():  # an unclipped line without points would have a place, in the layout's corner
             axes.plot(np.full(beyond.sum(), edge), at[beyond], sign, ms=3.6, **mark)

@@ -30,7 +30,7 @@ def signposts(result: Watch) -> Figure:
     chance, moves, bits = picture.subplots(1, 3, sharey=True, width_ratios=(1, 4, 1))
     _bars(chance, table["probability"], table["probability_mcse"], "{:.3f}", "Probability\nthat it comes")
     _bars(bits, 1000 * table["bits"], 1000 * table["bits_mcse"], "{:.1f}", "Information\n(1/1000 bit)")
-    _scenarios(moves, present, table)
+    _scenarios(moves, present, table, look.labels(result.manifest))
     for axes in (chance, moves, bits):
         axes.set_ylim(len(table) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
@@ -47,7 +47,7 @@ def signposts(result: Watch) -> Figure:
     return look.finish(picture, title, note, result.manifest)
 
 
-def _scenarios(axes: Axes, present: pd.Series, table: pd.DataFrame) -> None:
+def _scenarios(axes: Axes, present: pd.Series, table: pd.DataFrame, labels: dict[str, str]) -> None:
     """Draw each scenario's probability now and after silence as lines, and from now to a dot: if the row comes."""
     rows = np.arange(len(table))
     for name, colour in SCENARIO_COLOURS.items():
@@ -62,7 +62,7 @@ def _scenarios(axes: Axes, present: pd.Series, table: pd.DataFrame) -> None:
     seen = np.concatenate([table[list(SCENARIOS)].to_numpy().ravel(), present[list(SCENARIOS)].to_numpy(float)])
     axes.set(xlim=(max(seen.min() - 0.05, 0), min(seen.max() + 0.05, 1)))
     axes.set_xlabel("Probability of each scenario if the row comes")
-    keys = [Line2D([], [], color=c, lw=1.6, **MARKS[n], label=n.capitalize()) for n, c in SCENARIO_COLOURS.items()]
+    keys = [Line2D([], [], color=c, lw=1.6, **MARKS[n], label=labels[n]) for n, c in SCENARIO_COLOURS.items()]
     keys.append(Line2D([], [], color=GREY, lw=1, linestyle=(0, (4, 2)), label="now"))
     tight: Any = {"ncols": 4, "handlelength": 1.6, "columnspacing": 1.0, "fontsize": 7.5}
     axes.legend(handles=keys, loc="lower center", bbox_to_anchor=(0.5, 0.993), **tight)

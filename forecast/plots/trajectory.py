@@ -19,6 +19,7 @@ from forecast.plots import look
 from forecast.plots.answers import NAMES
 from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, PRIOR, SCENARIO_COLOURS
 from forecast.replaying import Trajectory
+from forecast.vocabulary import horizon_by
 
 type Style = dict[str, Any]
 type Label = tuple[float, str, bool]
@@ -34,8 +35,8 @@ MARKS: dict[bool, Style] = {
 }
 """Lines at the brief's date (true), and at the days on which events became public."""
 LIKELY = {"event:findings": POSTERIOR, "event:fine": PRIOR}
-WITHIN, BY = 24, 60
-"""Months of the probabilities, and of the amount."""
+WITHIN = 24
+"""Months of the probabilities, where there is such a horizon; the amount is at the last one."""
 LABEL_SIZE, LEVEL = 6.6, 0.155
 """Size of the labels of events in points, and the height of one row of them in inches."""
 SPAN = 5.6 * 72
@@ -54,9 +55,10 @@ def trajectory(trajectory: Trajectory) -> Figure:
     picture = look.new(sum(heights) + 2.0)
     strip, *panels = picture.subplots(4, 1, sharex=True, height_ratios=heights)
     _announce(strip, labels, levels, [view for view in VIEWS if view in set(table["view"])])
-    _weights(panels[0], table.loc[(table["target"] == "scenario") & table["view"].isin(VIEWS)])
-    _chances(panels[1], table.loc[table["horizon_months"] == WITHIN])
-    _amounts(panels[2], table.loc[table["horizon_months"] == BY])
+    within, by = horizon_by(m["horizons"], WITHIN), m["horizons"][-1]
+    _weights(panels[0], table.loc[(table["target"] == "scenario") & table["view"].isin(VIEWS)], look.labels(m))
+    _chances(panels[1], table.loc[table["horizon_months"] == within], within)
+    _amounts(panels[2], table.loc[table["horizon_months"] == by], by)
     for axes in panels:
         for when, _, is_brief, *_ in labels:
             axes.axvline(when, **MARKS[is_brief])
@@ -137,12 +139,12 @@ def _legend(axes: Axes, keys: list[Line2D]) -> None:
     axes.legend(handles=keys, ncols=len(keys), columnspacing=1.4, handlelength=1.6, **place)
 
 
-def _weights(axes: Axes, table: pd.DataFrame) -> None:
+def _weights(axes: Axes, table: pd.DataFrame, labels: dict[str, str]) -> None:
     """Draw the probability of each scenario in each view."""
     for (view, name), own in table.groupby(["view", "scenario"]):
         _line(axes, own, view, SCENARIO_COLOURS[name], f"{view}:{name}")
     _finish(axes, "Probability of each scenario", table["value"].max())
-    _legend(axes, [Line2D([], [], color=c, lw=5, label=name.capitalize()) for name, c in SCENARIO_COLOURS.items()])
+    _legend(axes, [Line2D([], [], color=c, lw=5, label=labels[name]) for name, c in SCENARIO_COLOURS.items()])
 
 
 def _line(axes: Axes, own: pd.DataFrame, view: str, colour: str, gid: str) -> None:
@@ -151,23 +153,24 @@ def _line(axes: Axes, own: pd.DataFrame, view: str, colour: str, gid: str) -> No
     axes.plot(own["x"], own["value"], gid=gid, **style)
 
 
-def _chances(axes: Axes, table: pd.DataFrame) -> None:
+def _chances(axes: Axes, table: pd.DataFrame, within: int) -> None:
     """Draw the probability of a few kinds of events, in the view that counts at each origin."""
     shown = table.loc[table["target"].isin(LIKELY)]
     for (view, name), own in shown.groupby(["view", "target"]):
         _line(axes, own, view, LIKELY[name], f"{view}:{name}")
-    _finish(axes, f"Probability within {WITHIN} months of the origin", shown["value"].max())
+    _finish(axes, f"Probability within {within} months of the origin", shown["value"].max())
     _legend(axes, [Line2D([], [], color=c, lw=5, label=NAMES[name]) for name, c in LIKELY.items()])
 
 
-def _amounts(axes: Axes, table: pd.DataFrame) -> None:
+def _amounts(axes: Axes, table: pd.DataFrame, by: int) -> None:
     """Draw median and 90 % interval of the fines that are left, in the view that counts at each origin."""
     own = table.loc[table["target"] == "fine_left"].assign(value=lambda t: t["value"] * 1e-6)
     for view, rows in own.groupby("view"):
         wide = rows.pivot(index="x", columns="statistic", values="value")
         axes.vlines(wide.index, wide["q05"], wide["q95"], color=PRIOR, lw=3.5, alpha=0.4, zorder=2)
         _line(axes, rows.loc[rows["statistic"] == "q50"], view, PRIOR, f"{view}:fine_left")
-    _finish(axes, f"{NAMES['fine_left']}, within {BY} months of the origin", own["value"].max() * 1.02)
+    title = f"{NAMES['fine_left']}, within {by} months of the origin: median, 90 % interval"
+    _finish(axes, title, own["value"].max() * 1.02)
     axes.set_ylabel("Million EUR")
     axes.yaxis.set_major_formatter("{x:,g}")
 

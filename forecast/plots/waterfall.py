@@ -11,22 +11,26 @@ from matplotlib.figure import Figure
 
 from forecast.attribution import Explanation
 from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, SCENARIO_COLOURS, finish, new, styled
+from forecast.plots.look import labels as labels_of
 from forecast.silence import assumption
 from forecast.vocabulary import SCENARIOS
 
 MOST_EVENTS = 12
 LEVEL = "#555555"
-FINES = ("fine_left", "all", 60, "q50")
+FINES = "Fines left,\nmedian"
+"""Title of the panel of the fines that are left."""
 
 
 @styled
 def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
-    """Draw how each step moved each scenario's probability and the median of fines left at 60 months.
+    """Draw how each step moved each scenario's probability and the median of fines left at the last horizon.
 
     Order-free (Shapley values), or what each event added in order of ``arrival``. Whiskers are standard errors; events
     beyond the twelve that moved the scenarios most are drawn as one.
     """
-    wanted = [("view", scenario, 0, "probability") for scenario in SCENARIOS] + [FINES]
+    wanted = [("view", scenario, 0, "probability") for scenario in SCENARIOS]
+    last, names = explanation.after["horizons"][-1], labels_of(explanation.after, 14)
+    wanted.append(("fine_left", "all", last, "q50"))
     panels = [explanation.merged(explanation.of(*one), MOST_EVENTS) for one in wanted]
     column = "arrival" if arrival else "order_free"
     told = np.any([_tells(rows, column) for rows in panels], axis=0)
@@ -34,13 +38,13 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     bars = panels[0]["bar"].tolist()
     picture = new(1.7 + 0.27 * (len(bars) + 2))
     axes = picture.subplots(1, len(panels), sharey=True)
-    names = [*SCENARIOS, "fines left"]
-    for axis, rows, name in zip(axes, panels, names, strict=True):
-        scale = 1e-6 if name.startswith("fines") else 100.0
+    for axis, rows, name in zip(axes, panels, [*SCENARIOS, ""], strict=True):
+        scale = 100.0 if name else 1e-6
         _panel(axis, rows, scale, column)
         if (rows["kind"] == "brief").any():
             axis.axhline(1 + list(rows["kind"]).index("brief"), color=ACCENT, lw=0.8, ls=(0, (4, 2)), zorder=0)
-        axis.set_title(name.capitalize(), color=SCENARIO_COLOURS.get(name, INK) if name != SCENARIOS[0] else "#5b93b8")
+        colour = "#5b93b8" if name == SCENARIOS[0] else SCENARIO_COLOURS.get(name, INK)
+        axis.set_title(names.get(name, FINES), fontsize=8, color=colour)
         axis.set_xlabel("m EUR" if scale < 1 else "probability, %", fontsize=7.5)
     _share_scale(axes[:-1])
     one, two = explanation.before, explanation.after
@@ -51,7 +55,7 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     note = (
         f"Each bar starts where the one above ends; orange raises, blue lowers. Events {how}. Whiskers: ± one standard "
         "error. Clock: later horizons, as if all stood still. Silence: no new event by the later date. Fines left: "
-        "median at 60 months."
+        f"median at {last} months."
     )
     if one["view"] != two["view"]:
         note += " Up to the brief: the outside view; from it on: the inside view."

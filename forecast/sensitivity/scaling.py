@@ -39,7 +39,7 @@ from forecast.sensitivity.parts import ALL_DATA, ALL_PRIORS, Part, Parts, data_p
 from forecast.sensitivity.weighing import SAME
 from forecast.sensitivity.worlds import Read, Worlds
 from forecast.summaries import targets
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 
 THRESHOLD = 0.05
 """From here on psense counts (Kallioinen et al. 2024): a shift of a normal by a quarter of its sd per doubling."""
@@ -94,8 +94,9 @@ def _told(seen: Read, courses: list[list[Future]]) -> Told:
         values["outside", scenario, 0] = np.repeat(seen.world.outside[:, s, None], len(SCENARIOS), axis=1)[:, :, None]
     for name in names:
         every = np.stack([np.stack([one[name].values for one in row], axis=1) for row in drawn], axis=2)
-        values |= {(name, "all", horizon): every[..., j] for j, horizon in enumerate(HORIZONS)}
-        units |= {(name, "all", horizon): drawn[0][0][name].attrs["units"] for horizon in HORIZONS}
+        horizons = seen.draws.evidence.specification.horizons
+        values |= {(name, "all", horizon): every[..., j] for j, horizon in enumerate(horizons)}
+        units |= {(name, "all", horizon): drawn[0][0][name].attrs["units"] for horizon in horizons}
     return Told(values, {k: units.get(k, "probability") for k in values}, seen.view)
 
 

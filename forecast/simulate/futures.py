@@ -12,7 +12,7 @@ from forecast.simulate.figures import accrued, lasting, raised, union
 from forecast.simulate.observed import observations_of
 from forecast.simulate.story import Event
 from forecast.simulate.worlds import World
-from forecast.vocabulary import FAMILIES, HORIZONS, OPERATIONAL_SCOPES, SCENARIOS
+from forecast.vocabulary import FAMILIES, OPERATIONAL_SCOPES, SCENARIOS
 
 DECISIVE = ("executive", "order", "suspension", "fine", "commitments")
 """Families of which any event ends the waiting for the resolution rule's first answer; so does the last closing."""
@@ -25,6 +25,10 @@ def true_targets(world: World, rng: np.random.Generator) -> dict[str, np.ndarray
     record shows: the market's noise, advertising revenue, and openings after the origin.
     """
     return {**_events(world), **_resolutions(world), **_fines(world), **_costs(world, rng), **_openings(world, rng)}
+
+
+def _horizons(world: World) -> tuple[int, ...]:
+    return world.design.specification.horizons
 
 
 def _focal(world: World) -> list[Event]:
@@ -46,16 +50,17 @@ def _events(world: World) -> dict[str, np.ndarray]:
             first[FAMILIES[event.family]] = event.time - origin
     first["closure"] = closed - origin if closed > origin else np.inf
     first["appeal"] = min([a.filed - origin for a in world.figures.appeal.values() if a.filed > origin], default=np.inf)
-    found = {}
+    found, horizons = {}, _horizons(world)
     for name, when in first.items():
-        found[f"event:{name}"] = np.array([float(when <= h) for h in HORIZONS])
-        found[f"months_to:{name}"] = np.array([when if when <= h else np.inf for h in HORIZONS])
+        found[f"event:{name}"] = np.array([float(when <= h) for h in horizons])
+        found[f"months_to:{name}"] = np.array([when if when <= h else np.inf for h in horizons])
     return found
 
 
 def _resolutions(world: World) -> dict[str, np.ndarray]:
     """What the resolution rule says at each horizon, from all events since ``as_of`` and within the rule's months."""
-    answers = [_resolved(world, world.months + h, is_last=h == HORIZONS[-1]) for h in HORIZONS]
+    horizons = _horizons(world)
+    answers = [_resolved(world, world.months + h, is_last=h == horizons[-1]) for h in horizons]
     return {
         f"resolved_scenario:{name}": np.array([float(a == name) for a in answers]) for name in (*SCENARIOS, "pending")
     }
@@ -85,7 +90,7 @@ def _fines(world: World) -> dict[str, np.ndarray]:
     f, origin, turnover = world.figures, world.months, float(np.exp(world.truth["log_turnover"]))
     ahead = {e: amount for e, amount in f.amount.items() if e.time > origin}
     imposed, largest, left = [], [], []
-    for h in HORIZONS:
+    for h in _horizons(world):
         upto = {e: amount for e, amount in ahead.items() if e.time <= origin + h}
         gone = sum(a * (1 - f.appeal[e].share) for e, a in upto.items() if f.appeal[e].ruled <= origin + h)
         imposed.append(sum(upto.values()))
@@ -105,7 +110,7 @@ def _costs(world: World, rng: np.random.Generator) -> dict[str, np.ndarray]:
     spec, fixed = world.design.specification, world.design.constants
     if spec.impacts is None:
         return {}
-    half, horizons = spec.impacts.half_life.value, np.array(HORIZONS, dtype=float)
+    half, horizons = spec.impacts.half_life.value, np.array(spec.horizons, dtype=float)
     score = fixed.impact_cholesky @ world.truth["impact_score"]
     full = fixed.impact_loc[:, world.scenario] + fixed.impact_sd[:, world.scenario] * score
     attrition, decline, spending = expit(full[0]), expit(full[1]), np.exp(full[2])
@@ -142,11 +147,12 @@ def _openings(world: World, rng: np.random.Generator) -> dict[str, np.ndarray]:
     a raised time and then for the share of time that all have been raised so far.
     """
     design, o = world.design, observations_of(world, world.months)
-    spec, edges = design.specification, np.array([0.0, *HORIZONS])
+    spec = design.specification
+    edges = np.array([0.0, *spec.horizons])
     usual, factor = np.exp(world.truth["log_opening_rate"]), np.exp(world.truth["log_raised"])
     shape = np.exp(world.truth["log_opening_shape"])
     often = o.opening_months[:, 1].sum() / max(o.opening_months.sum(), 1e-9)
-    propensity, spans, others = float(rng.gamma(shape) / shape), [], np.zeros(len(HORIZONS))
+    propensity, spans, others = float(rng.gamma(shape) / shape), [], np.zeros(len(spec.horizons))
     for p, provider in enumerate(o.opening_providers):
         left = o.opening_raised_left[p]
         if provider == spec.provider_group:

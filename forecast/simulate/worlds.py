@@ -14,7 +14,7 @@ from forecast.simulate.accounts import stated_months, stretches
 from forecast.simulate.design import Design
 from forecast.simulate.figures import Figures, Truth, draw_figures
 from forecast.simulate.story import Event, Level, Standing, live, reference_hazards
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
 
 MOST_EVENTS = 1200
 """A world with more events than this, which no record is like, is drawn anew as a whole."""
@@ -83,11 +83,12 @@ def _draw(design: Design, months: float, truth: Truth, redrawn: int, rng: np.ran
     foreseen = stated_months(design, focal)
     if len(events) > MOST_EVENTS or (design.exposure.groups and not foreseen.sum(axis=(0, 2)).all()):
         return None
+    end = months + design.specification.horizons[-1]
     scenario = int(rng.choice(len(design.constants.pi), p=design.constants.pi))
     frailty = _left_over(focal, events, hazards, e, scenario, rng)
     usual = frailty * np.exp(e["loading"] * e["severity"][scenario])
     level = Level(usual, _stated(design, e, hazards, foreseen, scenario))
-    events = sorted(events + live(focal, hazards, level, closing, 0.0, months + HORIZONS[-1], rng))
+    events = sorted(events + live(focal, hazards, level, closing, 0.0, end, rng))
     for standing in standings:  # one decided when it was first seen: its decision closed it, or did not
         if not standing.row.is_observed and (not standing.row.is_decision or rng.random() < closing):
             standing.closed = standing.row.entered
@@ -102,7 +103,7 @@ def _draw(design: Design, months: float, truth: Truth, redrawn: int, rng: np.ran
         events=tuple(events),
         closed=np.array([standing.closed for standing in standings]),
         stated_months=foreseen,
-        figures=draw_figures(design, truth, e, scenario, events, (months, months + HORIZONS[-1]), rng),
+        figures=draw_figures(design, truth, e, scenario, events, (months, end), rng),
         redrawn=redrawn,
     )
 

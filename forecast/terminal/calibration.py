@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from forecast.quantities import percent
 from forecast.terminal.look import table_of
 from forecast.vocabulary import SCENARIOS
 
@@ -41,9 +42,9 @@ def calibration_screen(calibration: Calibration) -> Group:
         _scored(t["scores"]),
         Text("Losses. Expected: by the probabilities themselves. Frequencies: what the true shares would score."),
         Text(""),
-        _learnt(t["learning"]),
+        _learnt(t["learning"], m["labels"]),
         Text("Events in the matter since the brief, silence included, looked at after each and every third month."),
-        Text(f"Never: not within 60 months. {_weights_line(t['learning'])}"),
+        Text(f"Never: not within {m['horizons'][-1]} months. {_weights_line(t['learning'])}"),
         Text(""),
         Text(_sampler_line(t["worlds"], m)),
         *verdict(calibration),
@@ -59,16 +60,17 @@ def _uniform(table: pd.DataFrame, kinds: dict[str, str]) -> Table:
         if len(own):
             worst = own.loc[own["p_value"].idxmin()]
             counts = (str(len(own)), str(int((~own["passed"].astype(bool)).sum())))
-            screen.add_row(kind, what, *counts, f"{worst['p_value']:.2g}", escape(str(worst["quantity"])))
+            screen.add_row(kind, what, *counts, f"{worst['p_value']:.2g}", str(worst["quantity"]))
     return screen
 
 
 def _covered(table: pd.DataFrame, kinds: dict[str, str], levels: tuple[float, ...]) -> Table:
-    screen = table_of("Truths inside central intervals", "kind", *(f"{level:.0%}" for level in levels))
+    heads = [f"of {percent(level)}" for level in levels]
+    screen = table_of("Truths inside central intervals, per cent", "kind", *heads)
     both = table.loc[table["quantity"] == "all"].set_index(["kind", "level"])
     for kind in kinds:
         rows = [both.loc[(kind, level)] for level in levels if (kind, level) in both.index]
-        cells = [f"{r['covered']:.1%} [{r['low']:.1%}, {r['high']:.1%}]" for r in rows]
+        cells = [f"{100 * r['covered']:.1f} [{100 * r['low']:.1f}, {100 * r['high']:.1f}]" for r in rows]
         if cells:
             screen.add_row(kind, *cells)
     return screen
@@ -83,7 +85,7 @@ def _scored(table: pd.DataFrame) -> Table:
     return screen
 
 
-def _learnt(table: pd.DataFrame) -> Table:
+def _learnt(table: pd.DataFrame, labels: Mapping[str, str]) -> Table:
     spread = ("events: median [10, 90 %]", "months: median [10, 90 %]")
     columns = ("true scenario", "worlds", "reached", *spread, "another at 80 % meanwhile")
     screen = table_of("How many events until the true scenario has 80 %", *columns)
@@ -92,7 +94,7 @@ def _learnt(table: pd.DataFrame) -> Table:
         if len(own):
             ever, wrong = np.isfinite(own["months"].astype(float)).mean(), own["mistaken"].astype(bool).mean()
             cells = (_quantiles(own[column]) for column in ("events", "months"))
-            screen.add_row(name, str(len(own)), f"{ever:.0%}", *cells, f"{wrong:.0%}")
+            screen.add_row(labels.get(name, name), str(len(own)), percent(ever), *cells, percent(wrong))
     return screen
 
 
@@ -126,7 +128,8 @@ def verdict(calibration: Calibration) -> list[Text]:
 
     found, many = calibration.departures, len(calibration.tables["uniformity"])
     if found.empty:
-        lines = [Text(f"Ranks: none of {many} quantities departs from uniform, at an error of {ERROR:.0%} over all.")]
+        said = f"none of {many} quantities departs from uniform, at an error of {percent(ERROR)} over all."
+        lines = [Text(f"Ranks: {said}")]
     else:
         lines = [Text(f"NOT CALIBRATED: {len(found)} of {many} quantities depart from uniform ranks:", style="bold")]
         for row in found.head(MOST).to_dict("records"):

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from forecast.silence import assumption, in_words
 from forecast.terminal.look import share, table_of
-from forecast.vocabulary import SCENARIOS
+from forecast.vocabulary import SCENARIOS, horizon_by
 
 if TYPE_CHECKING:
     from forecast.attribution import Explanation
@@ -28,11 +28,6 @@ AMOUNTS = ("fine_imposed", "fine_left", "valuation_change", "user_attrition", "t
 """Targets that are printed before and after an update at the last horizon, beside the resolution."""
 STEP = 30
 """Characters of a step's name in a line."""
-
-
-def label(manifest: Mapping[str, Any], scenario: str) -> str:
-    """Return what the analyst calls a scenario, or its name where the manifest has no label."""
-    return str(manifest.get("labels", {}).get(scenario, scenario))
 
 
 def narrow(table: Table, width: int) -> Table:
@@ -63,7 +58,7 @@ def update_screen(old: Forecast, new: Forecast) -> Group:
     )
     if told["silent_days"]:
         parts.append(Text(silent))
-    return Group(*parts, Text(update_line(new.diagnostics)))
+    return Group(*parts, Text(update_line(new.diagnostics, now["labels"])))
 
 
 def _scenarios_beside(old: Forecast, new: Forecast) -> Table:
@@ -73,7 +68,7 @@ def _scenarios_beside(old: Forecast, new: Forecast) -> Table:
         before, after = (one.loc[(view, scenario)] for one in keyed)
         cells = [share(one["probability"], one["mcse"]) for one in (before, after)]
         table.add_row(
-            view, label(new.manifest, scenario), *cells, f"{after['probability'] - before['probability']:+.3f}"
+            view, new.manifest["labels"][scenario], *cells, f"{after['probability'] - before['probability']:+.3f}"
         )
     return table
 
@@ -105,12 +100,12 @@ def _median(row: pd.Series, unit: str) -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def update_line(diagnostics: dict[str, Any]) -> str:
+def update_line(diagnostics: dict[str, Any], labels: Mapping[str, str]) -> str:
     """Say how a forecast was updated, and how far its draws can be trusted."""
     told = diagnostics["update"]
     if told["method"] == "refitted":
         return f"Updated from {told['from_origin']} by a new fit: {'; '.join(told['reasons'])}."
-    errors = ", ".join(f"{name} ± {error:.3f}" for name, error in told["scenario_error"].items())
+    errors = ", ".join(f"{labels[name]} ± {error:.3f}" for name, error in told["scenario_error"].items())
     horizon = list(told["median_error"]["fine_left"])[-1]
     medians = {name: by[horizon] for name, by in told["median_error"].items() if name in MEDIANS}
     amounts = ", ".join(f"{name} ± {error * 1e-6:,.1f} m EUR" for name, error in medians.items())
@@ -151,7 +146,7 @@ def _worst_error(table: pd.DataFrame) -> float:
 def origins_table(trajectory: Trajectory) -> Table:
     """Return scenarios by origin and view, fines left in the view that counts, and new events."""
     numbers, m = trajectory.table, trajectory.manifest
-    names = [label(m, name) for name in SCENARIOS]
+    names = [m["labels"][name] for name in SCENARIOS]
     table = table_of("Forecast by origin", "origin", "view", *names, "fines left (median)", "new events")
     focal = trajectory.events.loc[trajectory.events["is_focal"].astype(bool), "origin_date"].value_counts()
     for origin, rows in numbers.groupby("origin_date"):
@@ -175,11 +170,12 @@ def explanation_screen(explanation: Explanation, *, arrival: bool = False, most:
     """Return what ``forecast explain`` prints: a row a bar, from before to after, and how far to trust it."""
     one, two, checks = explanation.before, explanation.after, explanation.checks
     how = "in order of arrival" if arrival else "order-free"
-    scenarios = {f"{label(two, s)}, %": ("view", s, 0, "probability") for s in SCENARIOS}
-    scenarios[f"{label(two, SCENARIOS[-1])} outside, %"] = ("outside", SCENARIOS[-1], 0, "probability")
-    last = int(explanation.table["horizon_months"].max())
+    labels, last = list(two["labels"].values()), int(explanation.table["horizon_months"].max())
+    soon = horizon_by(two["horizons"], 24)
+    scenarios = {f"{name}, %": ("view", s, 0, "probability") for s, name in zip(SCENARIOS, labels, strict=True)}
+    scenarios[f"{labels[-1]} outside, %"] = ("outside", SCENARIOS[-1], 0, "probability")
     targets = {
-        "fine within 24 months, %": ("event:fine", "all", 24, "mean"),
+        f"fine within {soon} months, %": ("event:fine", "all", soon, "mean"),
         f"fines left at {last} months (median), m EUR": ("fine_left", "all", last, "q50"),
     }
     lines = [

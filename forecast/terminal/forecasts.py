@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,130 +11,224 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forecast.quantities import percent
 from forecast.resolution import CLEAR
 from forecast.silence import assumption
-from forecast.terminal.look import share, table_of
+from forecast.terminal.look import chance, table_of
+from forecast.vocabulary import resolved_view
 
-VIEWS = {
-    "brief": "the analyst's numbers",
-    "inside": "the brief, with news since it",
-    "outside": "the reference class, with the matter's own history",
-    "resolved_60m": "what the resolution rule will say at 60 months",
-}
 DISAGREE = 0.2
 """Total variation distance between inside and outside view from which a warning is printed."""
+UNITS = {
+    "EUR": (1e-6, 0, "m EUR"),
+    "EUR a year": (1e-6, 0, "m EUR/year"),
+    "EUR, given a fine": (1e-6, 0, "m EUR, if any"),
+    "share of turnover": (100.0, 0, "%"),
+    "fraction": (100.0, 0, "%"),
+    "count": (1.0, 0, ""),
+}
+"""Factor, decimals and name under which an amount is printed; shares of turnover are named as such already."""
+FINE = 10.0
+"""Per cent below which a share has a decimal."""
+EXPECTED = ("total_cost",)
+"""Amounts whose mean is printed beside the median: what a budget has to expect."""
 
 
-def screen(tables: dict[str, pd.DataFrame], manifest: dict[str, Any], diagnostics: dict[str, Any]) -> Group:
-    """Return everything that ``forecast run`` and ``forecast show`` print."""
+def screen(
+    tables: dict[str, pd.DataFrame],
+    manifest: dict[str, Any],
+    diagnostics: dict[str, Any],
+    proceedings: pd.DataFrame | None = None,
+    *,
+    full: bool = False,
+) -> Group:
+    """Return everything that ``forecast run``, ``update`` and ``show`` print.
+
+    ``proceedings``: the record's, for the names beside their ids. ``full``: with Monte Carlo errors, and means beside
+    medians.
+    """
+    labels, last = manifest["labels"], manifest["horizons"][-1]
     parts: list[Any] = [
         *([Text(assumption(manifest), style="bold")] if assumption(manifest) else []),
         Text(f"{manifest['matter']}, origin {manifest['origin']}, {manifest['view']} view", style="bold"),
         Text(""),
-        scenario_views(tables["scenarios"]),
+        scenario_views(tables["scenarios"], manifest, full=full),
         *(Text(line) for line in cautions(tables, manifest)),
         Text(""),
-        targets_by_horizon(tables["summary"]),
-        Text(
-            "Events, closure and fines are of the proceedings open at the origin; new ones are counted, not followed."
-        ),
-        Text("Amounts in million EUR. [ ] are equal-tailed 90 % intervals (eti 0.90), ± Monte Carlo errors."),
+        probabilities_by_horizon(tables["summary"], labels, full=full),
+        Text("Of the proceedings open at the origin; new ones are counted below, not followed."),
+        Text(""),
+        amounts_by_horizon(tables["summary"]),
+        Text("[ ]: equal-tailed 90 % intervals (eti 0.90). Shares of fines: per cent of turnover."),
         Text(""),
     ]
+    if full:
+        parts += [means_by_horizon(tables["summary"]), Text("")]
     if len(tables["prior_resolution"]):
-        parts += [cross_table(tables["resolution"], tables["prior_resolution"]), Text("")]
-    parts += [next_events(tables["event_probabilities"]), Text("")]
+        parts += [cross_table(tables["resolution"], tables["prior_resolution"], labels, last), Text("")]
+    parts += [next_events(tables["event_probabilities"], proceedings, full=full), Text("")]
     if len(tables["statements"]):
-        parts.append(Text(statement_line(tables["statements"])))
+        parts.append(Text(statement_line(tables["statements"], labels)))
     parts.append(Text(diagnosis_line(diagnostics)))
+    if full:
+        parts.append(Text("± Monte Carlo errors: one standard error."))
     return Group(*parts)
 
 
-def scenario_views(scenarios: pd.DataFrame) -> Table:
-    """Return the scenarios by view, with Monte Carlo errors where there are any."""
-    names = list(dict.fromkeys(scenarios["scenario"]))
-    table = table_of("Scenarios", "view", *names, "what it is")
-    for view, what in VIEWS.items():
+def views_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return each view of the scenarios, and what it is."""
+    last = manifest["horizons"][-1]
+    return {
+        "brief": "the analyst's numbers",
+        "inside": "the brief, with news since it",
+        "outside": "the reference class, with the matter's own history",
+        resolved_view(last): f"what the resolution rule will say at {last} months",
+    }
+
+
+def target_name(target: str, labels: Mapping[str, str]) -> str:
+    """Return the name under which a target is printed: its own, but a scenario's label for the scenario's name."""
+    kind, _, name = target.partition(":")
+    if kind != "resolved_scenario":
+        return target
+    return f"resolved as {labels[name]}" if name in labels else "not resolved yet"
+
+
+def scenario_views(scenarios: pd.DataFrame, manifest: Mapping[str, Any], *, full: bool = False) -> Table:
+    """Return the probabilities of the scenarios by view, in ``full`` with Monte Carlo errors where there are any."""
+    labels = manifest["labels"]
+    table = table_of("Scenarios: probabilities", "view", *labels.values(), "what it is")
+    for view, what in views_of(manifest).items():
         rows = scenarios.loc[scenarios["view"] == view].set_index("scenario")
         if len(rows):
-            cells = [share(rows.at[n, "probability"], rows.at[n, "mcse"]) for n in names]
+            cells = [chance(rows.at[n, "probability"], rows.at[n, "mcse"], full=full) for n in labels]
             table.add_row(view, *cells, what)
     return table
 
 
-def cautions(tables: dict[str, pd.DataFrame], manifest: dict[str, Any]) -> list[str]:
+def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> list[str]:
     """Return plain warnings: views that disagree, a missing inside view, and how much of the outside view is prior."""
     wide = tables["scenarios"].pivot(index="view", columns="scenario", values="probability")
-    lines = []
+    lines, labels = [], manifest["labels"]
     if "inside" not in wide.index:
         lines.append(f"The brief is of {manifest['as_of']}: before it there is only the outside view.")
     else:
         gap = float(np.abs(wide.loc["inside"] - wide.loc["outside"]).sum() / 2)
         if gap >= DISAGREE:
-            lines.append(f"Inside and outside view disagree: {gap:.0%} of the probability lies elsewhere.")
+            lines.append(f"Inside and outside view disagree: {percent(gap)} of the probability lies elsewhere.")
         for _, row in tables["prior_resolution"].iterrows():
             if row[row["latent"]] < CLEAR:
+                name = labels[row["latent"]]
                 lines.append(
-                    f"The priors contradict the resolution rule: only {row[row['latent']]:.0%} of latent "
-                    f"{row['latent']} resolves as {row['latent']}."
+                    f"The priors contradict the resolution rule: {percent(row[row['latent']], 1)} of latent "
+                    f"'{name}' resolves as '{name}', less than {percent(CLEAR)}."
                 )
     posterior = tables["posterior_summary"]
     own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio"), "contraction"].mean()
     rest = "rest mostly on priors" if own < 0.5 else "owe more to data than to priors"
     lines.append(
-        f"The outside view's classes {rest}: the data take away {own:.0%} of the prior variance of severities, "
+        f"The outside view's classes {rest}: the data take away {percent(own)} of the prior variance of severities, "
         "loadings and weights."
     )
     return lines
 
 
-def targets_by_horizon(summary: pd.DataFrame) -> Table:
-    """Return mean and 90 % interval of every target at every horizon, all scenarios together."""
+def _of_all(summary: pd.DataFrame) -> tuple[pd.DataFrame, list[int]]:
+    """Return the rows of all scenarios together, without dates, and the horizons."""
     rows = summary.loc[(summary["scenario"] == "all") & ~summary["target"].str.startswith("months_to:")]
-    horizons = sorted(rows["horizon_months"].unique())
-    table = table_of("Targets", "target", "unit", *(f"{h} months" for h in horizons))
-    for target in dict.fromkeys(rows["target"]):
-        own = rows.loc[rows["target"] == target].set_index("horizon_months")
-        unit = str(own["unit"].iloc[0])
-        cells = [_cell(own.loc[h], unit) for h in horizons]
-        table.add_row(str(target), unit.replace("EUR", "m EUR"), *cells)
+    return rows, sorted(rows["horizon_months"].unique())
+
+
+def probabilities_by_horizon(summary: pd.DataFrame, labels: Mapping[str, str], *, full: bool = False) -> Table:
+    """Return the probability of every yes/no target at every horizon, all scenarios together."""
+    rows, horizons = _of_all(summary)
+    table = table_of("Events and resolution: probabilities", "target", *(f"{h} months" for h in horizons))
+    for target, own in rows.loc[rows["unit"] == "probability"].groupby("target", sort=False):
+        by = own.set_index("horizon_months")
+        cells = [chance(by.at[h, "mean"], by.at[h, "mcse_mean"], full=full) for h in horizons]
+        table.add_row(target_name(str(target), labels), *cells)
     return table
 
 
-def _cell(row: pd.Series, unit: str) -> str:
-    if np.isnan(row["mean"]):
+def amounts_by_horizon(summary: pd.DataFrame) -> Table:
+    """Return median and 90 % interval of every amount at every horizon, and the mean of what has to be expected."""
+    rows, horizons = _of_all(summary)
+    table = table_of("Amounts: median [90 % interval]", "target", *(f"{h} months" for h in horizons))
+    for target, own in rows.loc[rows["unit"] != "probability"].groupby("target", sort=False):
+        by = own.set_index("horizon_months")
+        unit = str(by["unit"].iloc[0])
+        cells = [_median(by.loc[h], unit) for h in horizons]
+        table.add_row(_named(str(target), unit), *cells)
+        if target in EXPECTED:
+            table.add_row(f"{_named(str(target), unit)}: mean", *(_amount(by.at[h, "mean"], unit) for h in horizons))
+    return table
+
+
+def means_by_horizon(summary: pd.DataFrame) -> Table:
+    """Return the mean of every amount at every horizon, with its Monte Carlo error."""
+    rows, horizons = _of_all(summary)
+    table = table_of("Amounts: mean ± Monte Carlo error", "target", *(f"{h} months" for h in horizons))
+    for target, own in rows.loc[rows["unit"] != "probability"].groupby("target", sort=False):
+        by = own.set_index("horizon_months")
+        unit = str(by["unit"].iloc[0])
+        pairs = [[_amount(by.at[h, k], unit, finer=1) for k in ("mean", "mcse_mean")] for h in horizons]
+        table.add_row(_named(str(target), unit), *(mean if mean == "-" else f"{mean} ± {e}" for mean, e in pairs))
+    return table
+
+
+def _named(target: str, unit: str) -> str:
+    words = UNITS[unit][2]
+    return f"{target}, {words}" if words else target
+
+
+def _amount(value: float, unit: str, finer: int = 0) -> str:
+    if np.isnan(value):
         return "-"
-    if unit == "probability":
-        return f"{row['mean']:.3f} ± {row['mcse_mean']:.3f}"
-    scale = 1e-6 if "EUR" in unit else 1.0
-    digits = 0 if "EUR" in unit else 1 if unit == "count" else 3
-    mean, low, high = (f"{row[k] * scale:,.{digits}f}" for k in ("mean", "q05", "q95"))
-    return f"{mean} [{low}, {high}]"
+    scale, digits, _ = UNITS[unit]
+    return f"{round(value * scale, digits + finer) + 0.0:,.{digits + finer}f}"  # no minus before a zero
 
 
-def cross_table(posterior: pd.DataFrame, prior: pd.DataFrame) -> Table:
-    """Return how each latent scenario resolves at 60 months, from the posterior and from the prior alone."""
-    names = list(posterior["latent"])
-    table = table_of(
-        "Latent scenario (rows) resolved at 60 months as", "latent", *names, *(f"prior: {n}" for n in names)
-    )
-    for (_, one), (_, two) in zip(posterior.iterrows(), prior.iterrows(), strict=True):
-        table.add_row(str(one["latent"]), *(f"{one[n]:.2f}" for n in names), *(f"{two[n]:.2f}" for n in names))
+def _median(row: pd.Series, unit: str) -> str:
+    """Return median and interval, with a decimal more where all are small."""
+    ends, (scale, _, words) = row[["q50", "q05", "q95"]].astype(float), UNITS[unit]
+    finer = int(words == "%" and (scale * ends.abs()).max() < FINE)
+    middle, low, high = (_amount(value, unit, finer) for value in ends)
+    return "-" if middle == "-" else f"{middle} [{low}, {high}]"
+
+
+def cross_table(posterior: pd.DataFrame, prior: pd.DataFrame, labels: Mapping[str, str], last: int) -> Table:
+    """Return how each latent scenario resolves at the last horizon, from the posterior and from the prior alone."""
+    title = f"Latent scenario (rows) and as resolved at {last} months (columns)"
+    table = table_of(title, "latent", "draws from", *labels.values())
+    both = zip(posterior.to_dict("records"), prior.to_dict("records"), strict=True)
+    for one, two in both:
+        name = labels[one["latent"]]
+        for whose, row in (("forecast", one), ("prior alone", two)):
+            table.add_row(name if row is one else "", whose, *(percent(row[n]) for n in labels))
     return table
 
 
-def next_events(events: pd.DataFrame, window: int = 6, most: int = 5) -> Table:
-    """Return the likeliest next events over all open proceedings."""
-    table = table_of(
-        f"Likeliest events within {window} months, all open proceedings", "proceeding", "event", "probability"
-    )
-    rows = events.loc[events["window_months"] == window].nlargest(most, "probability")
-    for _, row in rows.iterrows():
-        table.add_row(str(row["case_id"]), str(row["family"]), share(row["probability"], row["mcse"]))
+def next_events(
+    events: pd.DataFrame,
+    proceedings: pd.DataFrame | None = None,
+    window: int = 6,
+    most: int = 5,
+    *,
+    full: bool = False,
+) -> Table:
+    """Return the likeliest next events over all open proceedings, with whom and what each proceeding is about."""
+    has_views = "view" in events
+    columns = ["proceeding", "of", "event", *(["view"] if has_views else []), "probability"]
+    table = table_of(f"Likeliest events within {window} months, all open proceedings", *columns)
+    names = {} if proceedings is None else names_of(proceedings)
+    for row in events.loc[events["window_months"] == window].nlargest(most, "probability").to_dict("records"):
+        case, view = str(row["case_id"]), [str(row["view"])] if has_views else []
+        cells = (names.get(case, ""), str(row["family"]), *view)
+        table.add_row(case, *cells, chance(row["probability"], row["mcse"], full=full))
     return table
 
 
-def statement_line(statements: pd.DataFrame) -> str:
+def statement_line(statements: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Say how closely the model keeps the analyst's statements, and what closures and stages take off them."""
     error = (statements["net"] - statements["stated"]).abs() / statements["net_mcse"].clip(lower=1e-9)
     lost = statements["gross"] - statements["stated"]
@@ -141,7 +236,8 @@ def statement_line(statements: pd.DataFrame) -> str:
     return (
         f"Statements, from the prior alone: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; "
         f"with closures and stages running the largest change is {worst['family']} by {worst['within_months']:g} "
-        f"months, {worst['scenario']}: {worst['stated']:.2f} stated, {worst['gross']:.2f} gross."
+        f"months, given '{labels[worst['scenario']]}': {percent(worst['stated'])} stated, {percent(worst['gross'])} "
+        "gross."
     )
 
 
@@ -158,7 +254,7 @@ def passport_table(passport: pd.DataFrame) -> Table:
     """Return each prior beside what the brief says and where it lies in the record."""
     table = table_of("Priors against the record", "prior", "says", "provenance", "record", "percentile", "warning")
     for _, row in passport.iterrows():
-        percentile = "" if pd.isna(row["percentile"]) else f"{row['percentile']:.0f}"
+        percentile = "" if pd.isna(row["percentile"]) or pd.isna(row["figure"]) else f"{row['percentile']:.0f}"
         source = f"{row['provenance']}: {row['brief']}" if row["brief"] else str(row["provenance"])
         table.add_row(row["key"], f"{row['says']} {row['unit']}", source, row["record"], percentile, row["warning"])
     return table

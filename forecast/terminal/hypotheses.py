@@ -14,7 +14,8 @@ from forecast.hypotheses.reversals import Stress
 from forecast.hypotheses.signposts import PRESENT, SILENCE, Watch
 from forecast.hypotheses.whatifs import WhatIf
 from forecast.silence import in_words
-from forecast.terminal.evidence import label, narrow, notice
+from forecast.terminal.evidence import narrow, notice
+from forecast.terminal.forecasts import target_name
 from forecast.terminal.look import share, table_of
 from forecast.vocabulary import SCENARIOS
 
@@ -94,7 +95,7 @@ def _scenarios_changed(result: WhatIf) -> Table:
     screen = table_of("Scenarios", "view", "scenario", *_heads(result))
     rows = table.loc[table["target"].isin(SCENARIOS) & (table["view"] != "brief")]
     for _, row in rows.iterrows():
-        screen.add_row(row["view"], label(result.manifest, row["target"]), *_cells(row, result, 3))
+        screen.add_row(row["view"], result.manifest["labels"][row["target"]], *_cells(row, result, 3))
     return screen
 
 
@@ -107,7 +108,7 @@ def _targets_changed(result: WhatIf) -> Table:
         unit = str(own["unit"].iloc[0])
         if unit == "probability" or name in MAIN:
             money = "EUR" in unit
-            shown = [name.replace("resolved_scenario:", "resolved: "), unit.replace("EUR", "m EUR")]
+            shown = [target_name(name, result.manifest["labels"]), unit.replace("EUR", "m EUR")]
             for place, (_, row) in enumerate(own.iterrows()):
                 what = shown[place] if place < len(shown) else ""
                 cells = _cells(row, result, 0 if money else 3, 1e-6 if money else 1.0)
@@ -140,7 +141,7 @@ def watch_screen(result: Watch) -> Group:
 
 def _signposts(result: Watch) -> Table:
     """Return two lines a signpost: its family and numbers, then its proceeding and the moves from now."""
-    names = [label(result.manifest, name) for name in SCENARIOS]
+    names = [result.manifest["labels"][name] for name in SCENARIOS]
     columns = ("event", "comes", *names, "fines\nleft\n(median)", "1/1000\nbit")
     screen = narrow(table_of("Signposts: now, after silence, and events by what they would tell", *columns), CASE)
     before = result.table["kind"].map({PRESENT: 0, SILENCE: 1}).fillna(2)
@@ -158,7 +159,7 @@ def _signposts(result: Watch) -> Table:
 
 def stress_lines(result: Stress) -> list[Any]:
     """Say how few events lift a scenario, which, and how plausible they are."""
-    name = label(result.manifest, result.scenario)
+    name = result.manifest["labels"][result.scenario]
     now = f"from {result.present:.3f} now ({result.silent:.3f} after silence up to then)"
     many = in_words(int(result.table["size"].iloc[0]), "event")
     if result.reached:

@@ -1,15 +1,30 @@
-"""The terminal's look: console, tables, probabilities with their errors, and what a poor terminal is spared."""
+"""The terminal: console, tables that fit its width, how numbers are printed, and ASCII where a terminal needs it."""
 
 from __future__ import annotations
 
 import codecs
+import os
+import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from forecast.quantities import percent
+
+PLAIN_WIDTH = 80
+"""Columns where the output is no terminal and COLUMNS does not say otherwise."""
+NARROWEST = 40
+"""Columns that are taken for the least, whatever COLUMNS says."""
+PROSE = 18
+"""Columns under which no text of several words is wrapped."""
+GAP = 2
+"""Blanks between columns."""
+NUMERIC = re.compile(r"[-+<>±(\[]?\s?[\d.]|-$|$")
+"""How the cells of a column of numbers begin; such cells are never broken."""
 TO_ASCII = "forecast.ascii"
 """Name of the error handler for streams whose encoding lacks a character: an ASCII one, or several, take its place."""
 ASCII = {
@@ -65,16 +80,94 @@ def share(probability: float, error: float) -> str:
     return f"{probability:.3f}" if error == 0 else f"{probability:.3f} ± {error:.3f}"
 
 
-def table_of(title: str, *columns: str) -> Table:
-    """Return an empty table whose title never wraps."""
-    table = Table(title=title, min_width=len(title), title_justify="left", title_style="bold", pad_edge=False, box=None)
-    table.header_style = "dim"
-    for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=i == 0)
+def chance(probability: float, error: float, *, full: bool) -> str:
+    """Return a probability in per cent; in ``full`` with a decimal and its Monte Carlo error, where there is one."""
+    if not full or error == 0:
+        return percent(probability)
+    return f"{100 * probability:.1f} ± {100 * error:.1f} %"
+
+
+class Fitted(Table):
+    """A table that is never wider than the console, and whose numbers are never broken.
+
+    Words wrap where that is enough. Where it is not, the columns follow in blocks below each other, each block led by
+    the first column. Cells and headers are text, whatever square brackets stand in them.
+    """
+
+    def add_row(self, *cells: Any, **more: Any) -> None:
+        """Add a row; text is taken as it stands."""
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render title, as few blocks as fit, and caption."""
+        width = options.max_width
+        if self.title:
+            yield Text(str(self.title), style="bold")
+        least, natural = zip(*map(self._widths, range(len(self.columns))), strict=True)
+        for block in _blocks(least, width):
+            widths = _shared_out([least[i] for i in block], [natural[i] for i in block], width)
+            yield self._block(block, widths)
+        if self.caption:
+            yield Text(str(self.caption))
+
+    def _widths(self, index: int) -> tuple[int, int]:
+        """Return the narrowest width of a column (no number or word broken), and its natural width."""
+        column = self.columns[index]
+        head, cells = str(column.header), [line for cell in column.cells for line in str(cell).splitlines()]
+        words = [len(word) for text in (head, *cells) for word in text.split()]
+        lines = [len(line) for line in cells]
+        natural = max([len(head), *lines])
+        if index == 0 or self._is_numeric(index):
+            return max([*words, *lines], default=0), natural
+        return max([*words, min(PROSE, max(lines))], default=0), natural
+
+    def _is_numeric(self, index: int) -> bool:
+        return all(NUMERIC.match(str(cell)) for cell in self.columns[index].cells)
+
+    def _block(self, block: Sequence[int], widths: Sequence[int]) -> Table:
+        part = Table(pad_edge=False, box=None, header_style="dim")
+        for place, (index, width) in enumerate(zip(block, widths, strict=True)):
+            side: Any = "right" if place and self._is_numeric(index) else "left"
+            part.add_column(self.columns[index].header, overflow="fold", width=width, justify=side)
+        for cells in zip(*(list(self.columns[index].cells) for index in block), strict=True):
+            part.add_row(*cells)
+        return part
+
+
+def _shared_out(least: Sequence[int], natural: Sequence[int], width: int) -> list[int]:
+    """Return widths from the narrowest towards the natural ones, as far as there is room, the neediest first."""
+    widths = list(least)
+    for _ in range(width - sum(least) - GAP * (len(least) - 1)):
+        wanting = [own - got for own, got in zip(natural, widths, strict=True)]
+        if max(wanting) <= 0:
+            break
+        widths[wanting.index(max(wanting))] += 1
+    return widths
+
+
+def _blocks(least: Sequence[int], width: int) -> list[list[int]]:
+    """Return the columns of each block: the first one, and as many more as fit, in their order."""
+    blocks, used = [[0]], least[0] if least else 0
+    for index, own in enumerate(least[1:], 1):
+        if used + GAP + own > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = least[0]
+        blocks[-1].append(index)
+        used += GAP + own
+    return blocks
+
+
+def table_of(title: str, *columns: str) -> Fitted:
+    """Return an empty table that fits its console; what stands in square brackets is text and no markup."""
+    table = Fitted(title=title)
+    for column in columns:
+        table.add_column(Text(column))
     return table
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that is plain and wide enough where the output is no terminal."""
+    """Return a console as wide as COLUMNS says, else as the terminal is; plain, of 80 columns, where there is none."""
     plain = _Console(stderr=stderr)
-    return plain if plain.is_terminal else _Console(stderr=stderr, width=140, no_color=True)
+    said = os.environ.get("COLUMNS", "")
+    width = max(int(said), NARROWEST) if said.isdecimal() else None if plain.is_terminal else PLAIN_WIDTH
+    return _Console(stderr=stderr, width=width, no_color=None if plain.is_terminal else True)

@@ -147,7 +147,6 @@ def waiting_table(result: Backtest) -> Table:
     left = int(sizes["crps_model"].isna().sum())
     if left:
         table.caption = f"{left} of {len(sizes)} fines cannot be scored: {_reasons(sizes)}."
-        table.caption_justify = "left"
     return table
 
 
@@ -173,4 +172,4 @@ def _percent(row: pd.Series) -> str:
     if not np.isfinite(numbers).all():
         return "none"
     own, low, high = (f"<{100 * LOWEST:.0f}" if n < LOWEST else f"{round(100 * n):+d}" for n in numbers)
-    return f"{own}% [{low}, {high}]"
+    return f"{own} % [{low}, {high}]"

@@ -2,58 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from forecast.quantities import percent
 from forecast.sensitivity import Sensitivity
 from forecast.sensitivity.matters import IMPORTANCE
 from forecast.sensitivity.parts import ALL_DATA, ALL_PRIORS
 from forecast.sensitivity.questions import ALONE, STATED
 from forecast.sensitivity.scaling import THRESHOLD
 from forecast.terminal.evidence import notice
+from forecast.terminal.forecasts import target_name
 from forecast.terminal.look import table_of
 from forecast.updating import MAX_K_HAT
+from forecast.vocabulary import horizon_by
 
 type Answer = tuple[str, str, int, str]
 
-DRIVEN: tuple[Answer, ...] = (
-    ("outside", "crackdown", 0, "probability"),
-    ("resolved_scenario:crackdown", "all", 60, "mean"),
-    ("event:findings", "all", 24, "mean"),
-    ("event:order", "all", 24, "mean"),
-    ("event:fine", "all", 24, "mean"),
-    ("event:suspension", "all", 60, "mean"),
-    ("fine_left", "all", 60, "mean"),
-    ("valuation_change", "all", 60, "mean"),
-    ("user_attrition", "all", 60, "mean"),
-    ("moderation_spending", "all", 60, "mean"),
-    ("total_cost", "all", 60, "mean"),
-)
-"""Answers whose drivers are printed; the folder has those of all."""
-MOVED: tuple[Answer, ...] = (DRIVEN[0], DRIVEN[2], DRIVEN[4], DRIVEN[6])
-"""Answers that are printed without a matter."""
-READ: tuple[Answer, ...] = (
-    ("view", "crackdown", 0, "probability"),
-    ("resolved_scenario:limited", "all", 60, "mean"),
-    ("resolved_scenario:crackdown", "all", 60, "mean"),
-    ("event:fine", "all", 24, "mean"),
-    ("fine_largest", "all", 60, "q50"),
-    ("fine_left", "all", 60, "mean"),
-    ("fine_left", "all", 60, "q95"),
-    ("valuation_change", "all", 60, "mean"),
-    ("user_attrition", "all", 60, "mean"),
-    ("moderation_spending", "all", 60, "mean"),
-    ("total_cost", "all", 60, "mean"),
-)
-"""Answers that are printed under the readings."""
-EFFECTS: tuple[Answer, ...] = (READ[0], READ[2], READ[3], READ[5], READ[7], READ[8], READ[10])
-"""Answers that are printed by reading."""
+
+def driven(horizons: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers whose drivers are printed; the folder has those of all."""
+    soon, last = horizon_by(horizons, 24), horizons[-1]
+    events = [(f"event:{name}", "all", soon, "mean") for name in ("findings", "order", "fine")]
+    amounts = ("fine_left", "valuation_change", "user_attrition", "moderation_spending", "total_cost")
+    return (
+        ("outside", "crackdown", 0, "probability"),
+        ("resolved_scenario:crackdown", "all", last, "mean"),
+        *events,
+        ("event:suspension", "all", last, "mean"),
+        *((name, "all", last, "mean") for name in amounts),
+    )
+
+
+def moved(horizons: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers that are printed without a matter."""
+    told = driven(horizons)
+    return (told[0], told[2], told[4], told[6])
+
+
+def read(horizons: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers that are printed under the readings: medians, and means of fines left and of cost."""
+    soon, last = horizon_by(horizons, 24), horizons[-1]
+    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("fine_left", "q95"), ("valuation_change", "q50")]
+    amounts += [("user_attrition", "q50"), ("moderation_spending", "q50"), ("total_cost", "mean")]
+    return (
+        ("view", "crackdown", 0, "probability"),
+        ("resolved_scenario:limited", "all", last, "mean"),
+        ("resolved_scenario:crackdown", "all", last, "mean"),
+        ("event:fine", "all", soon, "mean"),
+        *((name, "all", last, statistic) for name, statistic in amounts),
+    )
+
+
+def effects(horizons: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers that are printed by reading."""
+    told = read(horizons)
+    return tuple(told[i] for i in (0, 2, 3, 5, 7, 8, 10))
+
+
+STATISTICS = {"mean": ", mean", "q50": ", median", "q95": ", 95 % quantile"}
+PRINTED = {
+    **dict.fromkeys(("fine_imposed", "fine_largest", "fine_left", "total_cost"), "m EUR"),
+    "moderation_spending": "m EUR a year",
+}
+"""Units of the numbers under each amount; all else is in per cent."""
 FEW = 6
 """Rows of matters that are printed."""
 CLEAR = 3.0
@@ -77,10 +95,11 @@ def sensitivity_screen(result: Sensitivity) -> Group:
 
 
 def _drivers(result: Sensitivity) -> list[Any]:
+    m = result.manifest
     columns = ("answer", "now", "priors", "data", "moved by one sd of", "scenario weights x 2")
     table = table_of("1. What drives each answer", *columns)
     noise = result.scaling.groupby("part")["noise"].first()
-    for answer in (one for one in DRIVEN if len(_of(result.matter_moves, one))):
+    for answer in (one for one in driven(m["horizons"]) if len(_of(result.matter_moves, one))):
         own = _of(result.scaling, (*answer[:3], "")).set_index(["kind", "part"])
         unit, now = own["unit"].iloc[0], _of(result.matter_moves, answer)["base"].iloc[0]
         sense = [_sense(own["psense"][key], noise[key[1]]) for key in (("prior", ALL_PRIORS), ("likelihood", ALL_DATA))]
@@ -88,14 +107,15 @@ def _drivers(result: Sensitivity) -> list[Any]:
         moved = ", ".join(f"{part} {_number(size, unit)}" for (_, part), size in clear.items())
         weights = own["doubling"].get(("prior", "scenario probabilities"), np.nan)
         doubled = "" if np.isnan(weights) or weights == 0 else _number(weights, unit, signed=True)
-        table.add_row(_name(answer), _number(now, unit), *sense, moved, doubled)
+        table.add_row(_name(answer, m), _number(now, unit), *sense, moved, doubled)
     lines = [
         "Priors, data: az.psense, how much an answer's distribution over the parameters changes as all priors, or all "
         f"data, count more. * from {THRESHOLD:g} on and twice what chance gives ({noise[ALL_PRIORS]:.3f} and "
         f"{noise[ALL_DATA]:.3f}).",
         "A prior that counts more gets sharper about the same centre. What its centre does to an answer stands beside "
         "it: the move as the centre moves by one prior sd, in the direction that moves the answer most.",
-        "Last: the move per doubling of the weight of the scenarios' probabilities. Amounts in million EUR. Errors, "
+        "Last: the move per doubling of the weight of the scenarios' probabilities. Moves are of probabilities and of "
+        "means, in the unit beside the answer (probabilities, users and valuation in per cent). Errors, "
         "and every part and answer: scaling.csv.",
     ]
     return [table, *map(Text, lines)]
@@ -106,14 +126,14 @@ def _sense(value: float, noise: float) -> str:
 
 
 def _matters(result: Sensitivity) -> list[Any]:
-    moves, matters = result.matter_moves, result.matters.set_index("matter")
-    shown = [one for one in MOVED if len(_of(moves, one))]
+    m, moves, matters = result.manifest, result.matter_moves, result.matters.set_index("matter")
+    shown = [one for one in moved(m["horizons"]) if len(_of(moves, one))]
     by = {one: _of(moves, one).set_index("matter") for one in shown}
     clear = pd.DataFrame(
         {i: (own["move"].abs() - CLEAR * own["move_se"]) / own["move"].abs().max() for i, own in enumerate(by.values())}
     )
     loudest = clear.max(axis=1).nlargest(FEW).index
-    table = table_of("2. Without one matter", "matter", "elpd", "k-hat", "by", *(_name(one) for one in shown))
+    table = table_of("2. Without one matter", "matter", "elpd", "k-hat", "by", *(_name(one, m) for one in shown))
     now = [_number(own["base"].iloc[0], own["unit"].iloc[0]) for own in by.values()]
     table.add_row("(with all)", f"{result.checks['elpd']:.0f} ± {result.checks['elpd_se']:.0f}", "", "", *now)
     for matter in loudest:
@@ -135,8 +155,8 @@ def _contraction(result: Sensitivity) -> list[Any]:
     columns = ("part", "parameters", "variance taken", "most", "from", "largest shift", "of")
     table = table_of("3. From prior to posterior", *columns)
     for _, row in result.contraction.sort_values("contraction", ascending=False).iterrows():
-        taken = (f"{row['contraction']:.0%}", f"{row['largest']:.0%}", escape(row["largest_parameter"]))
-        shift = (f"{row['shift']:+.1f}", escape(row["shift_parameter"]))
+        taken = (percent(row["contraction"]), percent(row["largest"]), str(row["largest_parameter"]))
+        shift = (f"{row['shift']:+.1f}", str(row["shift_parameter"]))
         table.add_row(str(row["part"]), str(row["parameters"]), *taken, *shift)
     lines = [
         "Variance taken: the share of the prior variance that the data took away, on average over a part's parameters. "
@@ -157,18 +177,21 @@ def _readings(result: Sensitivity) -> list[Any]:
 
 
 def _ranges(result: Sensitivity, how: str) -> Table:
+    m = result.manifest
     is_alone = any(ALONE in question.answers for question in result.questions)
     columns = ["answer", "as stated", "its 90 %", "over the readings", "range", "most by"]
     columns += ["with one proceeding alone"] if is_alone else []
     table = table_of(f"4. How the brief is read ({how})", *columns)
-    for answer in (one for one in READ if len(_of(result.ranges, one))):
+    for answer in (one for one in read(m["horizons"]) if len(_of(result.ranges, one))):
         row = _of(result.ranges, answer).iloc[0]
         unit, has_interval = row["unit"], answer[3] in ("mean", "q50") and not np.isnan(row["base_low"])
         interval = f"[{_number(row['base_low'], unit)}, {_number(row['base_high'], unit)}]" if has_interval else ""
         ends = f"{_number(row['lowest'], unit)} to {_number(row['highest'], unit)}"
-        far = f"{row['share_of_interval']:.0%} of it" if has_interval else _number(row["highest"] - row["lowest"], unit)
+        far = _number(row["highest"] - row["lowest"], unit)
+        far = f"{percent(row['share_of_interval'])} of it" if has_interval else far
         wider = [f"{_number(row['lowest_any'], unit)} to {_number(row['highest_any'], unit)}"] if is_alone else []
-        table.add_row(_name(answer), _number(row["base"], unit), interval, ends, far, _mostly(result, answer), *wider)
+        cells = (_number(row["base"], unit), interval, ends, far, _mostly(result, answer))
+        table.add_row(_name(answer, m), *cells, *wider)
     return table
 
 
@@ -181,7 +204,7 @@ def _mostly(result: Sensitivity, answer: Answer) -> str:
     if own["share"].isna().all():
         return ""
     most = own.loc[own["share"].idxmax()]
-    return f"{most['question']} {most['share']:.0%}"
+    return f"{most['question']} {percent(most['share'])}"
 
 
 def _subject(result: Sensitivity) -> list[Text]:
@@ -200,9 +223,10 @@ def _subject(result: Sensitivity) -> list[Text]:
 
 
 def _effects(result: Sensitivity) -> Table:
-    shown = [one for one in EFFECTS if len(_of(result.effects, one))]
+    m = result.manifest
+    shown = [one for one in effects(m["horizons"]) if len(_of(result.effects, one))]
     how = "alone" if result.checks["quick"] else "alone (on average over all readings of the other questions)"
-    table = table_of(f"What each reading moves, {how}", "reading", *(_name(one) for one in shown))
+    table = table_of(f"What each reading moves, {how}", "reading", *(_name(one, m) for one in shown))
     for (question, reading), rows in result.effects.groupby(["question", "reading"], sort=False):
         name = f"{question}: {reading}" if reading == ALONE else str(reading)
         table.add_row(name, *(_effect(_of(rows, one).iloc[0]) for one in shown))
@@ -223,19 +247,23 @@ def _of(table: pd.DataFrame, answer: Answer) -> pd.DataFrame:
     return table.loc[kept & (table["statistic"] == statistic)] if statistic else table.loc[kept]
 
 
-def _name(answer: Answer) -> str:
+def _name(answer: Answer, manifest: Mapping[str, Any]) -> str:
+    """Name an answer: target or scenario's label, statistic of an amount, months, and the unit of its numbers."""
     target, scenario, horizon, statistic = answer
+    labels = manifest["labels"]
     if not horizon:
-        return f"{scenario}, {'inside' if target == 'view' else target}"
-    plain = target.replace("resolved_scenario:", "resolved ").replace("event:", "").replace("_", " ")
-    which = {"q50": " median", "q95": " 95 %"}.get(statistic, "")
-    return f"{plain}{which} {horizon} months"
+        return f"{labels[scenario]}, {'inside' if target == 'view' else target} view, %"
+    plain = target_name(target, labels).replace("event:", "").replace("_", " ")
+    unit = PRINTED.get(target, "%")
+    which = STATISTICS[statistic] if ":" not in target else ""
+    return f"{plain}{which}, {horizon} months, {unit}"
 
 
 def _number(value: float, unit: str, *, signed: bool = False) -> str:
+    """Return a number in million EUR, or in per cent."""
     if np.isnan(value):
         return "-"
-    scale, digits = (1e-6, 0) if "EUR" in unit else (1.0, 3)
+    scale, digits = (1e-6, 0) if "EUR" in unit else (100.0, 1)
     rounded = round(value * scale, digits) + 0.0  # no minus before a zero
     return f"{rounded:{'+' if signed and rounded else ''},.{digits}f}"
 
