@@ -233,8 +233,9 @@ def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict
 
 
 def plain_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with what NetCDF has no type for (labels by scenario, lists) as JSON text."""
-    return {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in manifest.items()}
+    """Return a manifest with what NetCDF has no type for as text: JSON for objects and lists, and without nulls."""
+    given = {k: v for k, v in manifest.items() if v is not None}
+    return {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in given.items()}
 
 
 def _coords(evidence: Evidence) -> dict[str, list[str]]:

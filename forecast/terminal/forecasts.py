@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forecast.labels import names_of
 from forecast.quantities import percent
 from forecast.resolution import CLEAR
 from forecast.silence import assumption
@@ -217,14 +218,12 @@ def next_events(
     full: bool = False,
 ) -> Table:
     """Return the likeliest next events over all open proceedings, with whom and what each proceeding is about."""
-    has_views = "view" in events
-    columns = ["proceeding", "of", "event", *(["view"] if has_views else []), "probability"]
-    table = table_of(f"Likeliest events within {window} months, all open proceedings", *columns)
+    title = f"Likeliest events within {window} months, all open proceedings"
+    table = table_of(title, "proceeding", "of", "event", "view", "probability")
     names = {} if proceedings is None else names_of(proceedings)
     for row in events.loc[events["window_months"] == window].nlargest(most, "probability").to_dict("records"):
-        case, view = str(row["case_id"]), [str(row["view"])] if has_views else []
-        cells = (names.get(case, ""), str(row["family"]), *view)
-        table.add_row(case, *cells, chance(row["probability"], row["mcse"], full=full))
+        case, shown = str(row["case_id"]), chance(row["probability"], row["mcse"], full=full)
+        table.add_row(case, names.get(case, ""), str(row["family"]), str(row["view"]), shown)
     return table
 
 
