@@ -22,7 +22,7 @@ DISAGREE = 0.2
 """Total variation distance between inside and outside view from which a warning is printed."""
 UNITS = {
     "EUR": (1e-6, 0, "m EUR"),
-    "EUR a year": (1e-6, 0, "m EUR/year"),
+    "EUR a year": (1e-6, 0, "m EUR/yr"),
     "EUR, given a fine": (1e-6, 0, "m EUR, if any"),
     "share of turnover": (100.0, 0, "%"),
     "fraction": (100.0, 0, "%"),
@@ -116,7 +116,7 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> li
     else:
         gap = float(np.abs(wide.loc["inside"] - wide.loc["outside"]).sum() / 2)
         if gap >= DISAGREE:
-            lines.append(f"Inside and outside view disagree: {percent(gap)} of the probability lies elsewhere.")
+            lines.append(f"Inside and outside view disagree: their total variation distance is {percent(gap)}.")
         for _, row in tables["prior_resolution"].iterrows():
             if row[row["latent"]] < CLEAR:
                 name = labels[row["latent"]]
@@ -128,8 +128,8 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> li
     own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio"), "contraction"].mean()
     rest = "rest mostly on priors" if own < 0.5 else "owe more to data than to priors"
     lines.append(
-        f"The outside view's classes {rest}: the data take away {percent(own)} of the prior variance of severities, "
-        "loadings and weights."
+        f"The outside view's probabilities {rest}: the data reduce the prior variance of severities, loadings and "
+        f"weights by {percent(own)}."
     )
     return lines
 
@@ -219,7 +219,7 @@ def next_events(
 ) -> Table:
     """Return the likeliest next events over all open proceedings, with whom and what each proceeding is about."""
     title = f"Likeliest events within {window} months, all open proceedings"
-    table = table_of(title, "proceeding", "of", "event", "view", "probability")
+    table = table_of(title, "proceeding", "of", "event", "view", "prob.")
     names = {} if proceedings is None else names_of(proceedings)
     for row in events.loc[events["window_months"] == window].nlargest(most, "probability").to_dict("records"):
         case, shown = str(row["case_id"]), chance(row["probability"], row["mcse"], full=full)
@@ -233,10 +233,10 @@ def statement_line(statements: pd.DataFrame, labels: Mapping[str, str]) -> str:
     lost = statements["gross"] - statements["stated"]
     worst = statements.loc[lost.abs().idxmax()]
     return (
-        f"Statements, from the prior alone: {len(statements)}, kept net within {error.max():.1f} Monte Carlo errors; "
-        f"with closures and stages running the largest change is {worst['family']} by {worst['within_months']:g} "
-        f"months, given '{labels[worst['scenario']]}': {percent(worst['stated'])} stated, {percent(worst['gross'])} "
-        "gross."
+        f"Statements: simulated from the prior alone, without closures and changes of stage, all {len(statements)} "
+        f"differ from what was stated by at most {error.max():.1f} Monte Carlo errors. With closures and changes of "
+        f"stage the largest difference is that of {worst['family']} by {worst['within_months']:g} months, given "
+        f"'{labels[worst['scenario']]}': {percent(worst['stated'])} stated, {percent(worst['gross'])} simulated."
     )
 
 
