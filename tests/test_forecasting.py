@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from worlds import LATER, with_news
+from worlds import HORIZONS, LATER, with_news
 
 import forecast
 from forecast import forecasting, inference
@@ -16,7 +16,7 @@ from forecast.files import InputError
 from forecast.inference import Compiled, NotConvergedError, Settings, gather
 from forecast.record import load_record
 from forecast.specification import load_specification
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.vocabulary import FAMILIES, SCENARIOS, WINDOWS
 
 SHORT = Settings(draws=150, tune=200, chains=2, seed=5)
 

@@ -19,7 +19,7 @@ import pytest
 import xarray as xr
 from pyarrow.parquet import ParquetFile
 from scipy.integrate import quad
-from worlds import brief, case, event, load_record, world
+from worlds import HORIZONS, brief, case, event, load_record, world
 
 from forecast import forecasting
 from forecast.cli.shell import exit_code
@@ -35,7 +35,7 @@ from forecast.ledger.tables import COLUMNS, LEVELS, Question, newest, parquet, p
 from forecast.plots import save_scores, track_record
 from forecast.record import save_record
 from forecast.scores import smoothed_share
-from forecast.vocabulary import FAMILY_TYPES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.vocabulary import FAMILY_TYPES, SCENARIOS, WINDOWS
 
 ORIGIN = date(2025, 1, 31)
 N = 400

@@ -15,6 +15,8 @@ from forecast.specification import Specification
 
 AS_OF = date(2026, 2, 3)
 LATER = date(2027, 7, 31)
+HORIZONS = (6, 24, 60)
+"""Horizons of the packaged prior files."""
 DEFAULTS = {
     "proceedings": {"provider": "P", "provider_group": "P", "authority": "A", "authority_class": "commission_dsa"}
     | {"jurisdiction": "EU", "instrument": "DSA"},
