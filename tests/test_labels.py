@@ -122,7 +122,7 @@ def told(prior, width: int, *, full: bool = False, **changes) -> str:
     sampled = {
         "parameters": 3,
         "divergences": 0,
-        "worst": dict.fromkeys(("r_hat", "ess_bulk", "ess_tail"), {"value": 1}),
+        "worst": {name: {"value": 1.0} for name in ("r_hat", "ess_bulk", "ess_tail")},
     }
     console = Console(width=width, no_color=True, force_terminal=False)
     with console.capture() as captured:

@@ -249,8 +249,8 @@ REFUSALS = {
     "months read": (
         "readings.eur.set",
         {"resolution.months.value": 36},
-        "[resolution.months.value]",
-        "cannot change it",
+        '["resolution.months.value"]',
+        "horizons of every",
     ),
     "unknown path": ("readings.eur.set", {"fine.reading": 1}, '["fine.reading"]', "'fine' to set (did you mean"),
     "no path": ("readings.eur.set", {"[0]a": 1}, '["[0]a"]', "there is no key '[0]a' to set"),
