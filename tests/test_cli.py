@@ -32,7 +32,7 @@ def test_run_writes_and_prints(tmp_path):
     assert (tmp_path / "outputs/x-eu-2026/2026-02-03/summary.csv").is_file()
     figures = {p.stem for p in (tmp_path / "outputs/x-eu-2026/2026-02-03/figures").iterdir()}
     assert figures == {"scenarios", "targets", "exceedance", "events"}
-    for words in ("brief", "0.400", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
+    for words in ("brief", "40 %", "Limited impact", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
         assert words in done.stdout
     assert "\x1b[" not in done.stdout + done.stderr
     assert forecast("show", "outputs/x-eu-2026/2026-02-03", cwd=tmp_path).stdout.strip() in done.stdout

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from rich.console import Console
-from worlds import LATER, with_news
+from worlds import HORIZONS, LATER, with_news
 
 import forecast
 from forecast import forecasting, inference, plots
@@ -21,7 +21,7 @@ from forecast.record import load_record
 from forecast.specification import load_specification
 from forecast.terminal.forecasts import screen
 from forecast.terminal.hypotheses import watch_screen, whatif_screen
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.vocabulary import FAMILIES, SCENARIOS, WINDOWS
 
 SHORT = Settings(draws=150, tune=200, chains=2, seed=5)
 

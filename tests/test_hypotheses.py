@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from worlds import HORIZONS
 
 import forecast
 from forecast import updating
@@ -22,7 +23,7 @@ from forecast.outcomes import focal_hazards, focal_start, imagine
 from forecast.paths import Intervention, simulate_paths
 from forecast.quantities import IMPACTS
 from forecast.terminal.hypotheses import whatif_screen
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.watchlist import focal_statute
 
 CHARGED = "2026-06-15 fr-crim-x-2025 executive_charged"

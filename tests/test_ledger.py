@@ -19,7 +19,7 @@ import pytest
 import xarray as xr
 from pyarrow.parquet import ParquetFile
 from scipy.integrate import quad
-from worlds import brief, case, event, load_record, unfitted, world
+from worlds import HORIZONS, brief, case, event, load_record, unfitted, world
 
 from forecast import forecasting
 from forecast.cli.shell import exit_code
@@ -36,7 +36,7 @@ from forecast.plots import save_scores, track_record
 from forecast.record import save_record
 from forecast.scores import smoothed_share
 from forecast.summaries import resolution_table, summary_table
-from forecast.vocabulary import FAMILY_TYPES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.vocabulary import FAMILY_TYPES, SCENARIOS, WINDOWS
 
 ORIGIN = date(2025, 1, 31)
 N = 400

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from worlds import HORIZONS
 
 from forecast.inference import gather, prior_draws
 from forecast.outcomes import (
@@ -18,7 +19,7 @@ from forecast.record import load_record
 from forecast.resolution import RESOLUTIONS
 from forecast.specification import load_specification
 from forecast.summaries import resolution_table, statement_table, targets
-from forecast.vocabulary import FAMILIES, HORIZONS, SCENARIOS
+from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.watchlist import both_views, event_probabilities, first_events, focal_statute, next_fines
 
 N = 4000

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
-from worlds import with_news
+from worlds import HORIZONS, with_news
 
 from forecast.files import InputError
 from forecast.plots import answers
 from forecast.plots.look import SCENARIO_COLOURS
 from forecast.terminal.forecasts import VIEWS
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS, SCENARIOS, WINDOWS
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS
 from forecast.watchlist import both_views
 
 FIGURES = ("scenarios", "targets", "exceedance", "events", "watchlist")

@@ -11,6 +11,7 @@ from forecast.backtesting.rows import FORECASTERS
 from forecast.plots import backtests, look
 from forecast.plots.answers import FAMILY_NAMES
 from forecast.plots.reliability import CLIP, COLOURS, PARTS, counts, pit, reliability, skill
+from forecast.terminal.scores import FEW, FEW_MARK
 
 
 def lines(picture, gid):
@@ -72,11 +73,14 @@ def test_skill_shows_every_part_and_says_where_it_goes_on():
     low, high = CLIP
     for name in list(FORECASTERS)[1:]:
         own = scores[scores["baseline"] == name]
-        shown = next(line for line in axes.lines if line.get_gid() == f"skill:{name}")
-        inside = own["skill"].between(low, high)
-        np.testing.assert_allclose(sorted(shown.get_xdata()), sorted(own.loc[inside, "skill"]))
+        marks = {line.get_gid(): line for line in axes.lines}
+        inside, enough = own["skill"].between(low, high), own["eventful"] >= FEW
+        for line, kept in ((marks[f"skill:{name}"], enough), (marks[f"few:{name}"], ~enough)):
+            np.testing.assert_allclose(sorted(line.get_xdata()), sorted(own.loc[inside & kept, "skill"]))
+            assert (line.get_markerfacecolor() == "white") == kept.equals(~enough)
         arrows = sum(len(line.get_xdata()) for line in axes.lines if line.get_marker() in "<>" and colour(line, name))
         assert arrows == (own["skill_low"] < low).sum() + (own["skill_high"] > high).sum()
+        assert sum(FEW_MARK in words for words in names) == (~enough).sum() > 0
 
 
 def colour(line, name):

@@ -6,6 +6,7 @@ from itertools import combinations
 import matplotlib as mpl
 import numpy as np
 import pytest
+from worlds import SAID
 
 from forecast.calibration import Calibration, Examined
 from forecast.calibration.quantities import KINDS
@@ -15,7 +16,7 @@ from forecast.plots import calibration as figures
 from forecast.plots import save_calibration
 from forecast.plots.look import ACCENT, save_as
 
-MANIFEST = {
+MANIFEST = SAID | {
     "matter": "x-eu-2026",
     "as_of": "2026-02-03",
     "priors_fingerprint": "f" * 64,

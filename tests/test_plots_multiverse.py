@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import HORIZONS, SAID
 
 from forecast import plots
 from forecast.attribution.bridge import BLOCKS
 from forecast.files import InputError
-from forecast.plots.multiverse import DRIVEN, PANELS
+from forecast.plots.multiverse import driven, panels
 from forecast.sensitivity import Sensitivity
 from forecast.sensitivity.multiverse import (
     Multiverse,
@@ -20,7 +21,8 @@ from forecast.sensitivity.multiverse import (
 )
 from forecast.sensitivity.questions import ALONE, STATED, OpenQuestion, choices, label
 
-MANIFEST = {"matter": "m", "origin": "2026-01-01", "view": "inside", "priors_fingerprint": "p" * 64}
+DRIVEN, PANELS = driven(HORIZONS), panels(HORIZONS)
+MANIFEST = SAID | {"matter": "m", "origin": "2026-01-01", "view": "inside", "priors_fingerprint": "p" * 64}
 MANIFEST |= {"record_fingerprint": "r" * 64, "seed": 1, "as_of": "2026-01-01"}
 UNITS = {"view": "probability", "fine_largest": "EUR, given a fine", "fine_left": "EUR", "total_cost": "EUR"}
 UNITS |= {"valuation_change": "fraction", "user_attrition": "fraction", "moderation_spending": "EUR a year"}
@@ -145,7 +147,7 @@ def test_titles_set_the_range_against_the_interval():
     row = of(result.ranges, PANELS[4]).iloc[0]
     assert titles[4] == (
         f"Fines left after appeals, 60 months\nmean, m EUR: {row['lowest'] / 1e6:,.0f} to {row['highest'] / 1e6:,.0f}, "
-        f"{row['share_of_interval']:.0%} of [{row['base_low'] / 1e6:,.0f}, {row['base_high'] / 1e6:,.0f}]"
+        f"{row['share_of_interval'] * 100:.0f} % of [{row['base_low'] / 1e6:,.0f}, {row['base_high'] / 1e6:,.0f}]"
     )
     assert "of [" not in titles[0]  # a probability has no interval
     caption = " ".join(picture.get_supxlabel().split())

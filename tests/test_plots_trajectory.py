@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.dates import num2date
-from worlds import AS_OF, load_record, load_specification
+from worlds import AS_OF, SAID, load_record, load_specification
 
 from forecast import plots
 from forecast.plots.look import SCENARIO_COLOURS, save_as
@@ -58,7 +58,14 @@ def made(start, end, every="1M", rows=EVENTS):
         for quantity, value in zip(("q05", "q50", "q95"), amounts, strict=True):
             table.append((str(day), own, "fine_left", 60, "all", quantity, value))
     columns = ["origin_date", "view", "target", "horizon_months", "scenario", "statistic", "value"]
-    manifest = {"matter": "x-eu-2026", "as_of": str(AS_OF), "start": start, "end": end, "every": every, "seed": 1}
+    manifest = SAID | {
+        "matter": "x-eu-2026",
+        "as_of": str(AS_OF),
+        "start": start,
+        "end": end,
+        "every": every,
+        "seed": 1,
+    }
     manifest |= {"view": "outside", "priors_fingerprint": "f" * 64, "record_fingerprint": "0" * 64}
     frame = pd.DataFrame(table, columns=columns).assign(mcse=0.004)
     return Trajectory(frame, told(rows), pd.DataFrame(), load_specification(), load_record(), manifest)

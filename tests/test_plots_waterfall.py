@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import SAID
 
 from forecast import plots
 from forecast.attribution import Explanation
 from forecast.vocabulary import SCENARIOS
 
-MANIFEST = {"matter": "m", "origin": "2026-01-01", "view": "outside", "priors_fingerprint": "p" * 64}
+MANIFEST = SAID | {"matter": "m", "origin": "2026-01-01", "view": "outside", "priors_fingerprint": "p" * 64}
 MANIFEST |= {"record_fingerprint": "r" * 64, "seed": 1, "as_of": "2026-02-03"}
 
 

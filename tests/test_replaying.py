@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import brief, case, event, load_record, load_specification, rows, with_news, with_rows
+from worlds import HORIZONS, brief, case, event, load_record, load_specification, rows, with_news, with_rows
 
 import forecast
 from forecast import replaying
@@ -23,7 +23,7 @@ from forecast.plots import look
 from forecast.record import Record
 from forecast.replaying import origins, replay, to_dataset
 from forecast.specification import load_specification as read_specification
-from forecast.vocabulary import HORIZONS, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 
 BRIEF = date(2026, 2, 3)
 MIDDLE = date(2025, 6, 3)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from worlds import brief, case, event, load_record, load_specification, world
+from worlds import HORIZONS, brief, case, event, load_record, load_specification, world
 
 from forecast.files import InputError
 from forecast.inference import Draws, Evidence, gather
@@ -19,7 +19,7 @@ from forecast.simulate.futures import _resolved
 from forecast.simulate.story import Event, Level, Standing, cell_of, live
 from forecast.simulate.worlds import draw_truth
 from forecast.summaries import targets
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, HORIZONS
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
 
 FINDINGS, FINE, CLOSURE = (FAMILIES.index(name) for name in ("findings", "fine", "closure"))
 DAY = 1 / DAYS_PER_MONTH

@@ -190,7 +190,7 @@ def test_numbers_are_walked_with_paths(x):
 def test_prints_what_it_is(x):
     kinds = [number.source.kind for _, number in x.numbers()]
     text = str(x)
-    for part in (x.title, "x-eu-2026", "2026-02-03", "40%", "45%", "15%", x.fingerprint[:12]):
+    for part in (x.title, "x-eu-2026", "2026-02-03", "Limited impact 40 %", "45 %", "15 %", x.fingerprint[:12]):
         assert part in text
     assert f"{kinds.count('ours')} ours" in text
 
@@ -267,6 +267,19 @@ REFUSALS = {
     "lever": ("levers.proactive_compliance.hazards.fnie", {}, "", "is no family (did you mean 'fine'?)"),
     "impact": (f"{SPENDING}.atrition", {}, "", "is no impact (did you mean 'attrition'?)"),
     "phases": ("appeals.ruling_rate[1].from_months", 48, "appeals.ruling_rate", "start at 0 and to rise"),
+    "half a month": ("resolution.months.value", 36.5, "", "a whole number of months from 1 to 240, not 36.5"),
+    "no months": ("resolution.months.value", 0.5, "", "a whole number of months from 1 to 240, not 0.5"),
+    "ages": ("resolution.months.value", 241, "", "a whole number of months from 1 to 240, not 241"),
+    "long label": ("scenarios.limited.label", "x" * 41, "", "at most 40 characters, not 41"),
+    "two lines": ("scenarios.limited.label", "a\nb", "", "one line that begins with a letter or a digit, not 'a"),
+    "hidden label": ("scenarios.limited.label", "_fined", "", "one line that begins with a letter or a digit"),
+    "twice": ("scenarios.crackdown.label", "limited IMPACT", "", "'limited IMPACT' is the label of 'limited' too"),
+    "months read": (
+        "readings.eur.set",
+        {"resolution.months.value": 36},
+        '["resolution.months.value"]',
+        "horizons of every",
+    ),
     "unknown path": ("readings.eur.set", {"fine.reading": 1}, '["fine.reading"]', "'fine' to set (did you mean"),
     "no path": ("readings.eur.set", {"[0]a": 1}, '["[0]a"]', "there is no key '[0]a' to set"),
     "no item": ("readings.eur.set", {"openings.raised_by[9]": "x"}, '["openings.raised_by[9]"]', "no key 9 to"),

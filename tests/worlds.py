@@ -18,6 +18,13 @@ from forecast.specification import Specification
 
 AS_OF = date(2026, 2, 3)
 LATER = date(2027, 7, 31)
+HORIZONS = (6, 24, 60)
+"""Horizons of the packaged prior files."""
+SAID = {
+    "labels": {"limited": "Settled", "significant": "Fined", "crackdown": "Expelled"},
+    "horizons": list(HORIZONS),
+}
+"""What a manifest says of scenarios and horizons, with labels that are nowhere else."""
 DEFAULTS = {
     "proceedings": {"provider": "P", "provider_group": "P", "authority": "A", "authority_class": "commission_dsa"}
     | {"jurisdiction": "EU", "instrument": "DSA"},
