@@ -244,11 +244,20 @@ IN_THREADS = SAMPLER + (
 )
 
 
+def heeding():
+    """Run in a child before Python: a shell's background jobs, and their children, ignore Ctrl-C otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("code", [IN_MAIN, IN_THREADS], ids=["main thread", "threads"])
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command_that_samples(number, expected, code, tmp_path):
     started = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding,
     )
     killer = threading.Timer(120, started.kill)  # only if the command does not end by itself
     killer.start()
@@ -270,7 +279,7 @@ def test_a_signal_ends_a_command_that_samples(number, expected, code, tmp_path):
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_of_the_real_model(number, expected, moment, tmp_path):
     line = [sys.executable, "-m", "forecast", "run", "--draws", "20000", "--out", str(tmp_path / "out")]
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
     killer = threading.Timer(300, started.kill)  # only if the command does not end by itself
     killer.start()
     try:
