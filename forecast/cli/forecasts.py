@@ -41,7 +41,7 @@ def run(
     from forecast.inference import Settings  # noqa: PLC0415
 
     asked = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-    settings = Settings(**{k: v for k, v in asked.items() if v is not None})
+    settings = Settings(**{k: v for k, v in asked.items() if v is not None}, progress=False)
     result = forecasting.run(priors, record, origin, settings)
     finish(result, out or Path("outputs") / result.manifest["origin"])
 
