@@ -214,6 +214,8 @@ def test_a_command_on_a_full_disk_says_so(monkeypatch, capsys):
 
 # Signals
 
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Background jobs of a shell, and their children, ignore Ctrl-C otherwise."""
 SAMPLER = """
 import sys, threading, types
 from forecast import inference
@@ -229,18 +231,26 @@ class Sampler:
 
 sys.modules["nutpie"] = types.SimpleNamespace(sample=lambda *args, **keywords: Sampler())
 """
-IN_MAIN = SAMPLER + (
-    "from forecast import forecasting\n"
-    "forecasting.run = lambda *args: inference._sampled(None, inference.Settings())\n"
-    "main(['run', '--out', sys.argv[1]])"
+IN_MAIN = (
+    HEEDING
+    + SAMPLER
+    + (
+        "from forecast import forecasting\n"
+        "forecasting.run = lambda *args: inference._sampled(None, inference.Settings())\n"
+        "main(['run', '--out', sys.argv[1]])"
+    )
 )
-IN_THREADS = SAMPLER + (
-    "from forecast import calibration, parallel\n"
-    "def calibrate(*args, **keywords):\n"
-    "    with parallel.each(lambda n: inference._sampled(None, inference.Settings()), range(5), 2) as found:\n"
-    "        list(found)\n"
-    "calibration.calibrate = calibrate\n"
-    "main(['calibrate', '--out', sys.argv[1]])"
+IN_THREADS = (
+    HEEDING
+    + SAMPLER
+    + (
+        "from forecast import calibration, parallel\n"
+        "def calibrate(*args, **keywords):\n"
+        "    with parallel.each(lambda n: inference._sampled(None, inference.Settings()), range(5), 2) as found:\n"
+        "        list(found)\n"
+        "calibration.calibrate = calibrate\n"
+        "main(['calibrate', '--out', sys.argv[1]])"
+    )
 )
 
 
@@ -248,7 +258,10 @@ IN_THREADS = SAMPLER + (
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command_that_samples(number, expected, code, tmp_path):
     started = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     killer = threading.Timer(120, started.kill)  # only if the command does not end by itself
     killer.start()
@@ -269,7 +282,8 @@ def test_a_signal_ends_a_command_that_samples(number, expected, code, tmp_path):
 @pytest.mark.parametrize("moment", ["Compiling", "Sampling"])
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_of_the_real_model(number, expected, moment, tmp_path):
-    line = [sys.executable, "-m", "forecast", "run", "--draws", "20000", "--out", str(tmp_path / "out")]
+    code = HEEDING + "import sys; from forecast.cli import main; main(sys.argv[1:])"
+    line = [sys.executable, "-c", code, "run", "--draws", "20000", "--out", str(tmp_path / "out")]
     started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
     killer = threading.Timer(300, started.kill)  # only if the command does not end by itself
     killer.start()
