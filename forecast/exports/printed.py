@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,20 +56,20 @@ PREAMBLE = r"""\documentclass[a4paper,landscape]{article}
 
 def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
     """Return what is printed, by caption: every cell as text, rounded; not the draws and not the parameters."""
-    tables, (kind, level) = forecast.tables, forecast.manifest["interval"].split()
+    tables, labels, last = forecast.tables, forecast.manifest["labels"], forecast.manifest["horizons"][-1]
+    kind, level = forecast.manifest["interval"].split()
     interval = f"{KINDS[kind]} {float(level):.0%} interval"
     events = tables["event_probabilities"]
     own = events["matter_id"] == forecast.manifest["matter"]
     found = {
-        "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(tables["scenarios"], ["view"], "scenario"),
-        "Scenario at the origin (rows) and as resolved at 60 months: probabilities": tables["resolution"].pipe(
-            _rounded
+        "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(tables["scenarios"], ["view"], "label"),
+        f"Scenario at the origin (rows) and as resolved at {last} months: probabilities": _rounded(
+            _by_label(tables["resolution"].rename(columns=labels))
         ),
-        f"Targets by months after the origin: mean ({interval}); of probabilities ± Monte Carlo error": _targets(
-            tables["summary"]
-        ),
-        "Statements: probabilities as stated, net and gross of closures and stages": tables["statements"].pipe(
-            _rounded
+        f"Targets by months after the origin: median ({interval}); of yes/no targets the probability ± Monte Carlo "
+        "error": _targets(tables["summary"], labels),
+        "Statements: probabilities as stated, net and gross of closures and stages": _rounded(
+            _by_label(tables["statements"])
         ),
         "Events in proceedings of the matter: probabilities (± Monte Carlo error) within so many months": _crossed(
             events[own], ["case_id", "family"], "window_months"
@@ -79,6 +79,11 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
         f"Next fine of each proceeding, given one: median ({interval}), million EUR": _fines(tables["next_fines"]),
     }
     return {caption: page for caption, page in found.items() if len(page)}
+
+
+def _by_label(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the analyst's labels in place of the names of the scenarios."""
+    return table.drop(columns=["scenario", "latent"], errors="ignore").rename(columns={"label": "scenario"})
 
 
 def _crossed(table: pd.DataFrame, rows: list[str], columns: str) -> pd.DataFrame:
@@ -104,16 +109,25 @@ def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: text(table[name]) for name in table})
 
 
-def _targets(summary: pd.DataFrame) -> pd.DataFrame:
+def _targets(summary: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     rows = summary.loc[summary["scenario"] == "all"]
+    middle = rows["q50"].where(rows["unit"] != "probability", rows["mean"])
+    columns = ["unit", "middle", "q05", "q95", "mcse_mean"]
     cells = rows.assign(
+        target=[_named(target, labels) for target in rows["target"]],
         unit=rows["unit"].str.replace("EUR", "million EUR"),
         months=[f"{h} months" for h in rows["horizon_months"]],
-        cell=[_cell(*v) for v in rows[["unit", "mean", "q05", "q95", "mcse_mean"]].itertuples(index=False)],
+        cell=[_cell(*v) for v in rows.assign(middle=middle)[columns].itertuples(index=False)],
     )
     names = list(cells["months"].unique())
     wide = cells.pivot_table(index=["target", "unit"], columns="months", values="cell", aggfunc="first", sort=False)
     return wide[names].reset_index()
+
+
+def _named(target: str, labels: Mapping[str, str]) -> str:
+    """Return a target with a scenario's label in place of its name."""
+    kind, _, name = target.partition(":")
+    return f"{kind}:{labels[name]}" if kind == "resolved_scenario" and name in labels else target
 
 
 def _fines(fines: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +142,8 @@ def _cell(unit: str, middle: float, low: float, high: float, error: float = 0.0)
     if unit == "probability":
         return f"{middle:.3f} ± {error:.3f}"
     scale, digits = (1e-6, 1) if "EUR" in unit else (1.0, 1) if unit.startswith(("count", "months")) else (1.0, 3)
-    mean, least, most = (f"{v * scale:,.{digits}f}" for v in (middle, low, high))
-    return f"{mean} ({least} to {most})"
+    median, least, most = (f"{v * scale:,.{digits}f}" for v in (middle, low, high))
+    return f"{median} ({least} to {most})"
 
 
 def plain(text: str) -> str:
