@@ -12,10 +12,13 @@ import xarray as xr
 from matplotlib.colors import to_rgb
 from worlds import HORIZONS, with_news
 
+from forecast import plots
 from forecast.files import InputError
+from forecast.labels import names_of
 from forecast.plots import answers
 from forecast.plots.look import SCENARIO_COLOURS
-from forecast.terminal.forecasts import VIEWS
+from forecast.quantities import percent
+from forecast.terminal.forecasts import views_of
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS
 from forecast.watchlist import both_views
 
@@ -25,7 +28,7 @@ IMPACTS = ["valuation_change", "user_attrition", "moderation_spending", "total_c
 
 @pytest.fixture(scope="module")
 def drawn(packaged):
-    return {name: getattr(answers, name)(packaged) for name in FIGURES}
+    return {name: plots.PLOTS[name](packaged) for name in FIGURES}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def contrast(one, two):
 @pytest.mark.parametrize("name", FIGURES)
 def test_drawing_changes_nothing_global_and_shows_itself(packaged, name):
     before = dict(mpl.rcParams)
-    picture = getattr(answers, name)(packaged)
+    picture = plots.PLOTS[name](packaged)
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
     assert picture._repr_png_()[0].startswith(b"\x89PNG")
@@ -102,8 +105,8 @@ def test_nothing_is_cut_off(drawn, name):
 
 
 def test_colours_of_scenarios_and_horizons_darken_in_order():
-    for colours in (SCENARIO_COLOURS, answers.HORIZON_COLOURS):
-        levels = [luminance(c) for c in colours.values()]
+    for colours in (SCENARIO_COLOURS.values(), answers.HORIZON_COLOURS):
+        levels = [luminance(c) for c in colours]
         assert all(a > 1.5 * b for a, b in pairwise(levels))
     heat = [luminance(answers.HEAT(x)) for x in np.linspace(0, 1, 50)]
     assert (np.diff(heat) < 0).all()
@@ -111,46 +114,48 @@ def test_colours_of_scenarios_and_horizons_darken_in_order():
 
 def test_letters_can_be_read_on_every_colour():
     for colour in [*SCENARIO_COLOURS.values(), *(answers.HEAT(x) for x in np.linspace(0, 1, 50))]:
-        assert contrast(answers._on(colour), colour) > 3.5
+        assert contrast(answers.on_colour(colour), colour) > 3.5
 
 
 def test_every_target_and_view_has_a_name(packaged):
-    assert list(answers.VIEW_NAMES) == list(VIEWS)
-    kinds = {"months_to"}
+    assert list(views_of(packaged.manifest)) == ["brief", "inside", "outside", "resolved_60m"]
+    kinds, labels = {"months_to"}, packaged.manifest["labels"]
     names = {n for n in packaged.outcomes.data_vars if n.split(":")[0] not in kinds} - {"scenario"}
-    assert names == set(answers.NAMES)
+    classes = {f"resolved_scenario:{scenario}" for scenario in SCENARIOS}
+    assert names == set(answers.NAMES) | classes
+    assert {answers.name_of(n, labels) for n in classes} == {f"Resolved: {label}" for label in labels.values()}
     assert len(set(answers.NAMES.values())) == len(answers.NAMES)
     assert set(answers.FAMILY_NAMES) == set(FAMILIES)
 
 
 def test_scenario_bars_are_the_table(packaged, drawn):
     table = packaged.tables["scenarios"].set_index(["view", "scenario"])
-    axes = drawn["scenarios"].axes[0]
-    assert [c.get_label() for c in axes.containers] == [s.capitalize() for s in SCENARIOS]
+    axes, views = drawn["scenarios"].axes[0], views_of(packaged.manifest)
+    assert [c.get_label() for c in axes.containers] == list(packaged.manifest["labels"].values())
     texts = [t.get_text() for t in axes.texts]
     for scenario, bars in zip(SCENARIOS, axes.containers, strict=True):
-        assert len(bars) == len(VIEWS)
-        for view, bar in zip(VIEWS, bars, strict=True):
+        assert len(bars) == len(views)
+        for view, bar in zip(views, bars, strict=True):
             stated = table.at[(view, scenario), "probability"]
             assert bar.get_width() == pytest.approx(stated)
             before = sum(table.at[(view, s), "probability"] for s in SCENARIOS[: SCENARIOS.index(scenario)])
             assert bar.get_x() == pytest.approx(before)
-    printed = [t for t in texts if t.startswith("0.")]
-    expected = [f"{table.at[(v, s), 'probability']:.2f}" for s in SCENARIOS for v in VIEWS]
+    printed = [t for t in texts if t.endswith(" %")]
+    expected = [percent(table.at[(v, s), "probability"]) for s in SCENARIOS for v in views]
     assert printed == expected
-    assert [" ".join(t.split()) for t in texts if " ".join(t.split()) in VIEWS.values()] == list(VIEWS.values())
-    assert f"±{packaged.tables['scenarios']['mcse'].max():.3f}" in caption(drawn["scenarios"])
+    assert [" ".join(t.split()) for t in texts if " ".join(t.split()) in views.values()] == list(views.values())
+    assert f"±{100 * packaged.tables['scenarios']['mcse'].max():.1f} percentage points" in caption(drawn["scenarios"])
 
 
 def test_tiny_scenarios_carry_no_number(packaged):
     table = packaged.tables["scenarios"].copy()
     brief = (table["view"] == "brief").to_numpy()
     table.loc[brief, "probability"] = [0.96, 0.03, 0.01]
-    axes = answers.scenarios(replace(packaged, tables={**packaged.tables, "scenarios": table})).axes[0]
+    axes = plots.scenarios(replace(packaged, tables={**packaged.tables, "scenarios": table})).axes[0]
     printed = [t.get_text() for t in axes.texts]
-    assert "0.96" in printed
-    assert "0.03" not in printed
-    assert "0.01" not in printed
+    assert "96 %" in printed
+    assert "3 %" not in printed
+    assert "1 %" not in printed
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)
@@ -165,7 +170,9 @@ def test_dots_are_probabilities_of_posterior_and_prior(packaged, drawn, horizon)
     expected = [prior[name].values.mean() for name in summary["target"]]
     np.testing.assert_allclose(line(drawn["targets"], f"Prior:{horizon}")[0], expected)
     first = panel(drawn["targets"], f"{HORIZONS[0]} months")
-    assert [t.get_text() for t in first.get_yticklabels()] == [answers.NAMES[n] for n in summary["target"]]
+    assert [t.get_text() for t in first.get_yticklabels()] == [
+        answers.name_of(n, packaged.manifest["labels"]) for n in summary["target"]
+    ]
 
 
 def test_medians_and_bars_are_quantiles(packaged, drawn):
@@ -203,7 +210,7 @@ def test_amounts_that_are_never_given_leave_a_gap(packaged):
     values = outcomes["fine_largest"].values.copy()
     values[:, 0] = np.nan
     outcomes["fine_largest"] = outcomes["fine_largest"].copy(data=values)
-    x, y = line(answers.targets(replace(packaged, outcomes=outcomes)), "Posterior:fine_largest")
+    x, y = line(plots.targets(replace(packaged, outcomes=outcomes)), "Posterior:fine_largest")
     assert np.round(x).tolist() == [1, 2]
     np.testing.assert_allclose(y, 1e-6 * np.nanmedian(values[:, 1:], axis=0))
 
@@ -260,7 +267,7 @@ def test_markers_are_the_statements_and_their_mixture(packaged, drawn):
 
 def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):
     manifest = packaged.manifest | {"origin": "2026-12-31"}
-    picture = answers.events(replace(packaged, record=with_news().as_of("2026-12-31"), manifest=manifest))
+    picture = plots.events(replace(packaged, record=with_news().as_of("2026-12-31"), manifest=manifest))
     elapsed = (pd.Timestamp("2026-12-31") - pd.Timestamp("2026-02-03")).days / DAYS_PER_MONTH
     x, _ = line(picture, "stated:suspension:crackdown")
     np.testing.assert_allclose(x, [24 - elapsed, 60 - elapsed])
@@ -268,9 +275,9 @@ def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):
         came = seen in {"findings", "order"}  # no executive was charged in that record
         assert (f"stated:{seen}:limited" not in gids(picture)) == came
     assert "count from 2026-02-03" in caption(picture)
-    targets = answers.targets(replace(packaged, manifest=manifest))
+    targets = plots.targets(replace(packaged, manifest=manifest))
     assert "prior's months count from 2026-02-03, the posterior's from 2026-12-31" in caption(targets)
-    assert "count from" not in caption(answers.targets(packaged))
+    assert "count from" not in caption(plots.targets(packaged))
 
 
 def test_a_scenario_without_draws_has_no_line(packaged):
@@ -278,14 +285,14 @@ def test_a_scenario_without_draws_has_no_line(packaged):
     scenario = outcomes["scenario"].values.copy()
     scenario[scenario == 2] = 1
     outcomes["scenario"] = outcomes["scenario"].copy(data=scenario)
-    shown = gids(answers.events(replace(packaged, outcomes=outcomes)))
+    shown = gids(plots.events(replace(packaged, outcomes=outcomes)))
     assert "fine:crackdown" not in shown
     assert {"fine:limited", "fine:significant", "fine:all"} <= shown
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_cells_are_the_table_of_events(packaged, window):
-    axes = answers.watchlist(packaged, window).axes[0]
+    axes = plots.watchlist(packaged, window).axes[0]
     table = both_views(packaged.tables["event_probabilities"]).query("window_months == @window")
     rows = [t.get_text() for t in axes.get_yticklabels()]
     cells = axes.collections[0].get_array().reshape(len(rows), -1)
@@ -297,8 +304,13 @@ def test_cells_are_the_table_of_events(packaged, window):
     np.testing.assert_allclose(cells, expected)
     assert [t.get_text() for t in axes.get_xticklabels()] == [answers.FAMILY_NAMES[f] for f in FAMILIES]
     assert (np.diff(expected.max(axis=1)) <= 0).all()
-    printed = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
-    assert printed == {(i, j): f"{expected[i, j]:.2f}" for i, j in np.argwhere(expected >= 0.05)}
+    places = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
+    printed = {place: text for place, text in places.items() if place[1] < len(FAMILIES)}
+    assert printed == {(i, j): f"{100 * expected[i, j]:.0f}" for i, j in np.argwhere(expected >= 0.05)}
+    names = names_of(packaged.record.proceedings)
+    for row, label in enumerate(rows):
+        name, shown = names[label.split(", ")[0]], places[row, len(FAMILIES)]
+        assert shown == name or name.startswith(shown[:-1])
     own = set(table.loc[focal, "row"])
     assert {t.get_text() for t in axes.get_yticklabels() if t.get_fontweight() == "bold"} == own
     assert len(own) == 2 * packaged.tables["event_probabilities"].query("view == 'inside'")["case_id"].nunique()
@@ -307,11 +319,11 @@ def test_cells_are_the_table_of_events(packaged, window):
 
 def test_an_unknown_window_is_refused(packaged):
     with pytest.raises(InputError, match=r"window: 7, expected one of 3, 6, 9, 12"):
-        answers.watchlist(packaged, 7)
+        plots.watchlist(packaged, 7)
 
 
 def test_before_the_brief_everything_is_drawn_and_said(before_the_brief):
-    drawn = {name: getattr(answers, name)(before_the_brief) for name in FIGURES}
+    drawn = {name: plots.PLOTS[name](before_the_brief) for name in FIGURES}
     assert [len(c) for c in drawn["scenarios"].axes[0].containers] == [2, 2, 2]
     assert "before it there is only the outside view" in caption(drawn["scenarios"])
     for name in ("targets", "exceedance"):
@@ -329,5 +341,5 @@ def test_before_the_brief_everything_is_drawn_and_said(before_the_brief):
 def test_a_forecast_without_any_fine_has_curves_at_zero(before_the_brief):
     nothing = {name: before_the_brief.outcomes[name] * 0 for name in ("fine_left", "fine_imposed")}
     kept = {name: value.assign_attrs(units="EUR") for name, value in nothing.items()}
-    picture = answers.exceedance(replace(before_the_brief, outcomes=before_the_brief.outcomes.assign(kept)))
+    picture = plots.exceedance(replace(before_the_brief, outcomes=before_the_brief.outcomes.assign(kept)))
     assert line(picture, "Posterior:60")[1].max() == 0

@@ -68,9 +68,8 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
         f"Scenario at the origin, and as resolved at {last} months: probabilities of the second given the first": (
             _resolution(tables["resolution"], labels)
         ),
-        f"Targets by months after the origin: mean ({interval}); of probabilities ± Monte Carlo error": _targets(
-            tables["summary"], labels
-        ),
+        f"Targets by months after the origin: median ({interval}); of yes/no targets the probability ± Monte Carlo "
+        "error": _targets(tables["summary"], labels),
         "Statements: probabilities as stated, net and gross of closures and stages (± Monte Carlo error)": _statements(
             tables["statements"], labels
         ),
@@ -129,10 +128,12 @@ def _likeliest(events: pd.DataFrame) -> pd.DataFrame:
 
 def _targets(summary: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
     rows = summary.loc[summary["scenario"] == "all"]
+    middle = rows["q50"].where(rows["unit"] != "probability", rows["mean"])
+    columns = ["unit", "middle", "q05", "q95", "mcse_mean"]
     cells = rows.assign(
         unit=rows["unit"].str.replace("EUR", "million EUR"),
         months=[f"{h} months" for h in rows["horizon_months"]],
-        cell=[_cell(*v) for v in rows[["unit", "mean", "q05", "q95", "mcse_mean"]].itertuples(index=False)],
+        cell=[_cell(*v) for v in rows.assign(middle=middle)[columns].itertuples(index=False)],
     )
     names = list(cells["months"].unique())
     wide = cells.pivot_table(index=["target", "unit"], columns="months", values="cell", aggfunc="first", sort=False)
@@ -155,8 +156,8 @@ def _cell(unit: str, middle: float, low: float, high: float, error: float = 0.0)
     if unit == "probability":
         return f"{middle:.3f} ± {error:.3f}"
     scale, digits = (1e-6, 1) if "EUR" in unit else (1.0, 1) if unit.startswith(("count", "months")) else (1.0, 3)
-    mean, least, most = (f"{v * scale:,.{digits}f}" for v in (middle, low, high))
-    return f"{mean} ({least} to {most})"
+    median, least, most = (f"{v * scale:,.{digits}f}" for v in (middle, low, high))
+    return f"{median} ({least} to {most})"
 
 
 def plain(text: str) -> str:
