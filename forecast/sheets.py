@@ -20,6 +20,8 @@ from forecast.files import InputError, Problem, read_regular, size_text
 
 MOST_BYTES = 64 * 2**20
 """Largest file of a table that is read."""
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheets put between columns in place of commas."""
 MOST_ROWS, MOST_COLUMNS = 200_000, 200
 """Most rows and columns of a table: a record of enforcement has some thousands of rows, and every row is checked."""
 
@@ -129,6 +131,29 @@ def _parquet_problems(source: str, file: Any) -> list[Problem]:
 
 def csv_sheet(source: str, content: bytes) -> tuple[Sheet | None, list[Problem]]:
     """Return the cells in the bytes of a CSV file and what was wrong; no sheet where nothing could be read."""
+    try:
+        text = _text(source, content)
+    except InputError as error:
+        return None, list(error.problems)
+    rows, problems = _csv_rows(source, text)
+    if not rows:
+        return None, problems or [Problem(source, "is empty; a header and rows were expected")]
+    (first, names), *body = _without_empty_columns(rows)
+    header = f"{source} row {first}"
+    if wrong := _header_problems(header, names):
+        return None, problems + wrong
+    problems += [
+        Problem(f"{source} row {row}", f"{len(fields)} fields where the header has {len(names)}")
+        for row, fields in body
+        if len(fields) != len(names)
+    ]
+    even = {row: fields for row, fields in body if len(fields) == len(names)}
+    cells = pd.DataFrame(list(even.values()), list(even), names, dtype="str")
+    return Sheet(source, header, cells, whole=not problems), problems
+
+
+def _text(source: str, content: bytes) -> str:
+    """Return the text of a file in UTF-8, without the byte order mark; raise ``InputError`` where it is none."""
     mark = len(b"\xef\xbb\xbf") if content.startswith(b"\xef\xbb\xbf") else 0
     try:
         text = content[mark:].decode("utf-8")
@@ -136,41 +161,43 @@ def csv_sheet(source: str, content: bytes) -> tuple[Sheet | None, list[Problem]]
         offset = mark + error.start
         row = content.count(b"\n", 0, offset) + 1
         wrong = f"is not UTF-8 text: byte 0x{content[offset]:02x} at offset {offset}; save the file as UTF-8"
-        return None, [Problem(f"{source} row {row}", wrong)]
+        raise InputError(Problem(f"{source} row {row}", wrong)) from None
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
-        return None, [Problem(f"{source} row {row}", "holds a NUL byte: it is no text; save the file as UTF-8")]
-    rows, problems = _csv_rows(source, text)
-    if not rows:
-        return None, problems or [Problem(source, "is empty; a header and rows were expected")]
-    (first, names), *body = rows
+        raise InputError(Problem(f"{source} row {row}", "holds a NUL byte: it is no text; save the file as UTF-8"))
+    return text
+
+
+def _without_empty_columns(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Return rows, the header first, without columns at the end that hold nothing, as spreadsheets leave them."""
+    header = rows[0][1]
+    width = len(header)
+    while width > 1 and not header[width - 1].strip() and not any("".join(row[width - 1 :]).strip() for _, row in rows):
+        width -= 1
+    return [(place, row[:width] if len(row) == len(header) else row) for place, row in rows]
+
+
+def _header_problems(header: str, names: list[str]) -> list[Problem]:
+    """Return why columns cannot be told apart by the names in a header."""
     if len(names) > MOST_COLUMNS:
-        return None, [Problem(f"{source} row {first}", f"has {len(names)} columns; at most {MOST_COLUMNS} are read")]
-    header = f"{source} row {first}"
-    problems += [
+        return [Problem(header, f"has {len(names)} columns; at most {MOST_COLUMNS} are read")]
+    mark = next((mark for mark in SEPARATORS if mark in names[0]), None)
+    if len(names) == 1 and mark is not None:
+        return [Problem(header, f"separates columns by {SEPARATORS[mark]}; save the file with commas between columns")]
+    return [
         Problem(f"{header}, column {name}", "the column stands twice")
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
-    if len(set(names)) < len(names):
-        return None, problems
-    ragged = [(row, fields) for row, fields in body if len(fields) != len(names)]
-    problems += [
-        Problem(f"{source} row {row}", f"{len(fields)} fields where the header has {len(names)}")
-        for row, fields in ragged
-    ]
-    even = {row: fields for row, fields in body if len(fields) == len(names)}
-    cells = pd.DataFrame(list(even.values()), list(even), names, dtype="str")
-    return Sheet(source, header, cells, whole=not problems), problems
 
 
 def _csv_rows(source: str, text: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
-    """Return the rows that are not blank, each with the line where it starts."""
+    """Return the rows that hold anything, each with the line where it starts."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, start = [], 1
     try:
         for fields in reader:
-            if fields:
+            if any(field.strip() for field in fields):
                 rows.append((start, fields))
             if len(rows) > MOST_ROWS + 1:
                 return [], [Problem(source, f"has more than {MOST_ROWS} rows; no more are read")]

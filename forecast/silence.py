@@ -58,12 +58,24 @@ def require_covered(record: Record, day: date, place: str, *, assume_silence: bo
     cut = pd.isna(published) or published.date() < silence.last_publication
     end = "the day to which the record was cut" if cut else "the record's last publication"
     what = (
-        f"{day} lies {in_words(silence.days, 'day')} after {end}, {silence.last_publication}: it does not say what "
-        f"came since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published since, choose "
-        f"a day up to {silence.last_publication}, or assume that nothing came (--assume-silence; in Python "
-        "assume_silence=True)"
+        f"{day} lies {in_words(silence.days, 'day')} after {end}, {silence.last_publication}: the record does not say "
+        f"what happened since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published "
+        f"since, choose a day up to {silence.last_publication}, or assume that nothing happened (--assume-silence; in "
+        "Python assume_silence=True)"
     )
     raise InputError(Problem(place, what))
+
+
+def require_past(day: date, place: str, today: date | None = None) -> None:
+    """Raise ``InputError`` where an origin lies in the future, as a misspelt year in a new event makes it.
+
+    A day is allowed beyond ``today`` (by default that of this machine's clock), for time zones. In Python the records
+    of simulated worlds may reach further; the command line reads records of what happened.
+    """
+    now = today or date.today()
+    if day > now + timedelta(days=1):
+        what = f"{day} lies in the future: today is {now}, and nothing published later can be known"
+        raise InputError(Problem(place, f"{what}; forecast whatif takes supposed events"))
 
 
 def assumption(manifest: Mapping[str, Any]) -> str:

@@ -252,3 +252,20 @@ def test_a_damaged_about_is_named(store):
         (store.folder / "about.json").write_text(content)
         with pytest.raises(InputError, match="about"):
             store.open()
+
+
+def test_what_spreadsheets_leave_is_read_or_named(tmp_path):
+    """Empty columns and rows at the end of a table count for nothing; other separators are named."""
+    path = tmp_path / "events.csv"
+    path.write_text("case_id,date,,\na,2026-01-01,,\n,,,\nb,2026-01-02,,\n", encoding="utf-8")
+    sheet, problems = read_sheet(path)
+    assert problems == []
+    assert sheet.cells.to_dict("index") == {
+        2: {"case_id": "a", "date": "2026-01-01"},
+        4: {"case_id": "b", "date": "2026-01-02"},
+    }
+    path.write_text("case_id,date,,\na,2026-01-01,,x\n", encoding="utf-8")
+    assert "the column stands twice" in told(path)
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        path.write_text(f"case_id{mark}date\na{mark}2026-01-01\n", encoding="utf-8")
+        assert told(path) == f"events.csv row 1: separates columns by {name}; save the file with commas between columns"

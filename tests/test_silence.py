@@ -18,7 +18,7 @@ from forecast.joining import joined, silent_proceedings
 from forecast.plots import look
 from forecast.record import save_record
 from forecast.requests import read_request
-from forecast.silence import Silence, assumption, require_covered, silence_of
+from forecast.silence import Silence, assumption, require_covered, require_past, silence_of
 from forecast.terminal.evidence import notice
 from forecast.trees import provenance
 
@@ -176,3 +176,22 @@ def test_a_record_of_ones_own_that_ends_early_is_refused_by_the_command(tmp_path
 def test_a_matter_unknown_to_the_record_is_named_before_its_end():
     with pytest.raises(InputError, match="nobody"):
         forecast.run(brief("nobody"))
+
+
+def test_an_origin_in_the_future_is_refused():
+    """A misspelt year in a new event would count years of silence."""
+    today = date(2026, 11, 27)
+    for day in (date(2026, 2, 3), today, date(2026, 11, 28)):
+        require_past(day, "origin", today)
+    with pytest.raises(InputError, match=r"origin: 2062-02-10 lies in the future: today is 2026-11-27"):
+        require_past(date(2062, 2, 10), "origin", today)
+
+
+def test_the_commands_refuse_an_event_of_the_future(packaged_folder, tmp_path, capsys):
+    new = tmp_path / "new.csv"
+    new.write_text("case_id,date,published_on,type\nfr-crim-x-2025,2062-02-10,2062-02-10,summons\n", encoding="utf-8")
+    assert exit_code(["update", str(packaged_folder), "--events", str(new), "--out", str(tmp_path / "out")]) == 1
+    assert "origin: 2062-02-10 lies in the future" in capsys.readouterr().err
+    assert exit_code(["run", "--origin", "2062-02-10", "--assume-silence", "--out", str(tmp_path / "out")]) == 1
+    assert "origin: 2062-02-10 lies in the future" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -47,8 +47,10 @@ def run(
     from forecast.folders import refuse_foreign  # noqa: PLC0415
     from forecast.places import default_folder  # noqa: PLC0415
     from forecast.requests import read_request  # noqa: PLC0415
+    from forecast.silence import require_past  # noqa: PLC0415
 
     request = read_request(priors, record, origin, assume_silence=assume_silence)
+    require_past(request.origin, "origin")
     folder = out or default_folder(request.specification.matter, str(request.origin))
     refuse_foreign(folder, request.identity, overwrite=overwrite)
     from forecast import forecasting  # noqa: PLC0415

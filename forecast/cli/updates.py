@@ -43,11 +43,13 @@ def update(
     from forecast import forecasting, updating  # noqa: PLC0415
     from forecast.folders import refuse_foreign  # noqa: PLC0415
     from forecast.joining import joined  # noqa: PLC0415
+    from forecast.silence import require_past  # noqa: PLC0415
     from forecast.terminal.evidence import update_screen  # noqa: PLC0415
 
     given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
     old = forecasting.load(folder)
     request = joined(old, given, origin, late=late, assume_silence=assume_silence)
+    require_past(request.origin, "origin")
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     target = out or beside.with_name(str(request.origin))
     refuse_foreign(target, request.identity, overwrite=overwrite)
