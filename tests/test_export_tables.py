@@ -25,7 +25,7 @@ def test_every_table_is_long_and_each_number_has_a_unit(packaged):
         assert not frame.drop(columns="value").duplicated().any(), name
         assert not frame.drop(columns="value").isna().any(axis=None), name
     assert list(tables["summary"].columns) == [
-        *("origin_date", "target", "horizon_months", "scenario", "unit", "statistic", "value", "interval")
+        *("origin_date", "target", "horizon_months", "scenario", "label", "unit", "statistic", "value", "interval")
     ]
     assert list(tables["draws"].columns) == ["draw", "horizon_months", "scenario", "target", "unit", "value"]
 

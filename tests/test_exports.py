@@ -307,7 +307,13 @@ def test_markdown_makes_no_links_of_addresses():
 @pytest.mark.parametrize("format", ["latex", "markdown"])
 def test_print_says_units_interval_and_fingerprints(few, tmp_path, format):
     text = export(few, format, tmp_path / "out").read_text("utf-8")
-    for words in ("million EUR", "equal-tailed 90", "mean", few.manifest["record_fingerprint"], "draws and parameters"):
+    for words in (
+        "million EUR",
+        "equal-tailed 90",
+        "median",
+        few.manifest["record_fingerprint"],
+        "draws and parameters",
+    ):
         assert words in text
     for word in ("0.400", "2026-02-03", "total cost", "European Commission", few.specification.title):
         assert word in text

@@ -23,6 +23,7 @@ from forecast.inference import gather
 from forecast.passports import passport
 from forecast.plots import model
 from forecast.plots.look import ACCENT, INK, PRIOR
+from forecast.quantities import percent
 from forecast.replication import by_class_and_family
 from forecast.specification import load_specification
 from forecast.trees import prior_parameters
@@ -131,7 +132,7 @@ def test_percentiles_are_those_of_the_sample(drawn, packaged):
     axes = panels(drawn["priors"])["a"]
     assert axes.get_xlim() == (0, 100)
     for scenario, stated in spec.fines.eur.items():
-        y = round(rows_of(axes)[f"fine, EUR: {scenario}"], 6)
+        y = round(rows_of(axes)[f"fine, EUR: {spec.labels[scenario]}"], 6)
         values = (stated.low, np.sqrt(stated.low * stated.high), stated.high)
         low, middle, high = (stats.percentileofscore(sample, x, kind="mean") for x in values)
         assert ranges_of(axes)[y] == pytest.approx((low, high))
@@ -163,7 +164,8 @@ def test_every_number_with_a_counterpart_has_a_row_and_warnings_show(drawn, told
         assert len(set(rows_of(axes))) == len(rows)
         assert not any("." in label for label in rows_of(axes))
         colours = [colour for _, (_, colour) in sorted(points_of(axes).items(), reverse=True)]
-        assert colours == [ACCENT if warning else PRIOR for warning in rows["warning"]]
+        marked = rows.loc[rows["figure"].notna(), "warning"]
+        assert colours == [ACCENT if warning else PRIOR for warning in marked]
         labels = [to_hex(label.get_color()) for label in axes.get_yticklabels()]
         assert labels == [ACCENT if warning else INK for warning in rows["warning"]]
         written = {text.get_text() for text in axes.texts}
@@ -218,11 +220,11 @@ def raw(packaged, group):
 
 DERIVED = {
     ("hazard", "family", "fine"): lambda x: np.exp(x["log_rate"].sel(family="fine")),
-    ("severity", "class", "limited"): lambda x: -np.exp(x["log_step"].sel(step="down")),
-    ("severity", "class", "crackdown"): lambda x: np.exp(x["log_step"].sel(step="up")),
+    ("severity", "class", "Limited impact"): lambda x: -np.exp(x["log_step"].sel(step="down")),
+    ("severity", "class", "Broader crackdown"): lambda x: np.exp(x["log_step"].sel(step="up")),
     ("loading", "loaded", "findings"): lambda x: np.exp(x["log_loading"].sel(loaded_family="findings")),
     ("loading", "loaded", "closure (downwards)"): lambda x: np.exp(x["log_loading"].sel(loaded_family="closure")),
-    ("probability", "share", "matters in class crackdown"): lambda x: (
+    ("probability", "share", "class: Broader crackdown"): lambda x: (
         np.exp(x["log_ratio"].sel(other_scenario="crackdown")) / (1 + np.exp(x["log_ratio"]).sum("other_scenario"))
     ),
     ("probability", "share", "fines appealed"): lambda x: x["appeal_probability"],
@@ -358,9 +360,13 @@ def frames_of(axes) -> list[str]:
 def test_resolution_prints_the_tables(drawn, packaged):
     for axes, name in zip(drawn["resolution"].get_axes(), ("prior_resolution", "resolution"), strict=True):
         table = packaged.tables[name].set_index("latent")
-        assert cells_of(axes) == [f"{table.loc[row, column]:.2f}" for row in SCENARIOS for column in SCENARIOS]
-        assert np.asarray(axes.collections[0].get_array()) == pytest.approx(table.loc[list(SCENARIOS)].to_numpy())
-        assert [t.get_text() for t in axes.get_xticklabels()] == list(SCENARIOS)
+        assert cells_of(axes) == [percent(table.loc[row, column]) for row in SCENARIOS for column in SCENARIOS]
+        assert np.asarray(axes.collections[0].get_array()) == pytest.approx(
+            table.loc[list(SCENARIOS), list(SCENARIOS)].to_numpy()
+        )
+        assert [" ".join(t.get_text().split()) for t in axes.get_xticklabels()] == list(
+            packaged.manifest["labels"].values()
+        )
         assert axes.get_ylim() == (3, 0)
 
 

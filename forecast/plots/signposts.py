@@ -18,7 +18,7 @@ from forecast.vocabulary import SCENARIOS
 
 APART = {"limited": -0.24, "significant": 0.0, "crackdown": 0.24}
 """Where each scenario's dot stands within a row, in rows."""
-GREY = "#666666"
+GREY, NARROW = "#666666", 13
 
 
 @look.styled
@@ -26,11 +26,12 @@ def signposts(result: Watch) -> Figure:
     """Draw one row per signpost, most informative first: probability, scenarios now and if it comes, information."""
     present, table = result.table.iloc[0], result.table.iloc[1:].reset_index(drop=True)
     rows = np.arange(len(table))
-    picture = look.new(1.75 + 0.36 * len(table))
+    labels = look.labels(result.manifest, NARROW, narrow=True)
+    picture = look.new(1.65 + 0.1 * max(map(_lines, labels.values())) + 0.36 * len(table))
     chance, moves, bits = picture.subplots(1, 3, sharey=True, width_ratios=(1, 4, 1))
     _bars(chance, table["probability"], table["probability_mcse"], "{:.3f}", "Probability\nthat it comes")
     _bars(bits, 1000 * table["bits"], 1000 * table["bits_mcse"], "{:.1f}", "Information\n(1/1000 bit)")
-    _scenarios(moves, present, table, look.labels(result.manifest))
+    _scenarios(moves, present, table, labels)
     for axes in (chance, moves, bits):
         axes.set_ylim(len(table) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
@@ -64,9 +65,13 @@ def _scenarios(axes: Axes, present: pd.Series, table: pd.DataFrame, labels: dict
     axes.set_xlabel("Probability of each scenario if the row comes")
     keys = [Line2D([], [], color=c, lw=1.6, **MARKS[n], label=labels[n]) for n, c in SCENARIO_COLOURS.items()]
     keys.append(Line2D([], [], color=GREY, lw=1, linestyle=(0, (4, 2)), label="now"))
-    tight: Any = {"ncols": 4, "handlelength": 1.6, "columnspacing": 1.0, "fontsize": 7.5}
+    tight: Any = {"ncols": 4, "handlelength": 1.6, "columnspacing": 1.0, "fontsize": 7}
     axes.legend(handles=keys, loc="lower center", bbox_to_anchor=(0.5, 0.993), **tight)
     axes.spines["left"].set_visible(False)
+
+
+def _lines(text: str) -> int:
+    return 1 + text.count("\n")
 
 
 def _bars(axes: Axes, values: pd.Series, errors: pd.Series, form: str, label: str) -> None:

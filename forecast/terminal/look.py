@@ -91,7 +91,7 @@ class Fitted(Table):
     """A table that is never wider than the console, and whose numbers are never broken.
 
     Words wrap where that is enough. Where it is not, the columns follow in blocks below each other, each block led by
-    the first column. Cells and headers are text, whatever square brackets stand in them.
+    the columns that name its rows. Cells and headers are text, whatever square brackets stand in them.
     """
 
     def add_row(self, *cells: Any, **more: Any) -> None:
@@ -104,7 +104,7 @@ class Fitted(Table):
         if self.title:
             yield Text(str(self.title), style="bold")
         least, natural = zip(*map(self._widths, range(len(self.columns))), strict=True)
-        for block in _blocks(least, width):
+        for block in _blocks(least, width, self._lead(least, width)):
             widths = _shared_out([least[i] for i in block], [natural[i] for i in block], width)
             yield self._block(block, widths)
         if self.caption:
@@ -120,6 +120,13 @@ class Fitted(Table):
         if index == 0 or self._is_numeric(index):
             return max([*words, *lines], default=0), natural
         return max([*words, min(PROSE, max(lines))], default=0), natural
+
+    def _lead(self, least: Sequence[int], width: int) -> int:
+        """Return how many first columns lead each block: two where the first does not tell rows apart."""
+        if len(least) < 3 or self._is_numeric(1) or sum(least[:2]) + GAP > width // 2:
+            return 1
+        first, second = (list(map(str, self.columns[index].cells)) for index in (0, 1))
+        return 2 if len(set(first)) < len(set(zip(first, second, strict=True))) else 1
 
     def _is_numeric(self, index: int) -> bool:
         return all(NUMERIC.match(str(cell)) for cell in self.columns[index].cells)
@@ -145,13 +152,14 @@ def _shared_out(least: Sequence[int], natural: Sequence[int], width: int) -> lis
     return widths
 
 
-def _blocks(least: Sequence[int], width: int) -> list[list[int]]:
-    """Return the columns of each block: the first one, and as many more as fit, in their order."""
-    blocks, used = [[0]], least[0] if least else 0
-    for index, own in enumerate(least[1:], 1):
-        if used + GAP + own > width and len(blocks[-1]) > 1:
-            blocks.append([0])
-            used = least[0]
+def _blocks(least: Sequence[int], width: int, lead: int) -> list[list[int]]:
+    """Return the columns of each block: the ``lead`` first ones, and as many more as fit, in their order."""
+    led = sum(least[:lead]) + GAP * (lead - 1)
+    blocks, used = [list(range(lead))], led
+    for index, own in enumerate(least[lead:], lead):
+        if used + GAP + own > width and len(blocks[-1]) > lead:
+            blocks.append(list(range(lead)))
+            used = led
         blocks[-1].append(index)
         used += GAP + own
     return blocks
