@@ -20,7 +20,9 @@ import xarray as xr
 from forecast.files import InputError, Problem, size_text
 from forecast.inference import STATISTICS, Evidence, labels_of
 from forecast.parameters import parameters
+from forecast.record import Record
 from forecast.resolution import RESOLUTIONS
+from forecast.specification import Specification
 from forecast.trees import layout
 from forecast.vocabulary import SCENARIOS
 
@@ -242,3 +244,20 @@ def _labels(group: xr.Dataset, dim: str) -> list[str]:
 
 def _sizes(sizes: Mapping[Any, int]) -> str:
     return ", ".join(f"{name} {size}" for name, size in sizes.items()) or "none"
+
+
+def require_same(manifest: dict[str, Any], spec: Specification, record: Record, path: Path) -> None:
+    """Raise ``InputError`` where the manifest is of another prior file or record than those beside it."""
+    found = {
+        "matter": spec.matter,
+        "as_of": str(spec.as_of),
+        "priors_fingerprint": spec.fingerprint,
+        "record_fingerprint": record.fingerprint,
+    }
+    problems = [
+        Problem(f"{path}, key {key}", f"is {manifest[key]}; the prior file and the record in the folder give {value}")
+        for key, value in found.items()
+        if manifest[key] != value
+    ]
+    if problems:
+        raise InputError(problems)

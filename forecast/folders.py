@@ -21,8 +21,8 @@ from forecast.version import package_version
 
 __all__ = [
     "ABOUT", "FIGURES", "FORMAT", "MANIFEST", "TABLES", "Saved", "check_folder", "open_folder", "parse_json",
-    "read_json", "read_manifest", "read_tables", "refuse_foreign", "require_place", "save_result", "seal",
-    "without_nan", "write_json",
+    "plain_attributes", "read_json", "read_manifest", "read_tables", "refuse_foreign", "require_place", "save_result",
+    "seal", "with_labels", "without_nan", "write_json",
 ]  # fmt: skip
 
 FORMAT = 3
@@ -214,6 +214,12 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_nan(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with what NetCDF has no type for as text: JSON for objects and lists, and without nulls."""
+    given = {k: v for k, v in manifest.items() if v is not None}
+    return {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in given.items()}
 
 
 def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:

@@ -12,9 +12,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from forecast.draw_checks import Expected, outcome_problems, read_tree, tree_problems
-from forecast.files import InputError, Problem, whole_folder
-from forecast.folders import DIAGNOSTICS, MANIFEST, Saved, open_folder, refuse_foreign, seal, with_labels, write_json
+from forecast.draw_checks import Expected, outcome_problems, read_tree, require_same, tree_problems
+from forecast.files import InputError, whole_folder
+from forecast.folders import (
+    DIAGNOSTICS,
+    MANIFEST,
+    Saved,
+    open_folder,
+    plain_attributes,
+    refuse_foreign,
+    seal,
+    with_labels,
+    write_json,
+)  # fmt: skip
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine, outside_weights
 from forecast.prior_check import from_prior
@@ -24,15 +34,8 @@ from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.requests import read_request
 from forecast.silence import assumption
 from forecast.specification import Specification, dump_specification, load_specification
-from forecast.summaries import (
-    posterior_table,
-    resolution_table,
-    scenario_table,
-    scenario_views,
-    summary_table,
-    targets,
-)
-from forecast.trees import plain_attributes, provenance, to_tree, write
+from forecast.summaries import posterior_table, resolution_table, scenario_table, scenario_views, summary_table, targets
+from forecast.trees import provenance, to_tree, write
 from forecast.watchlist import event_probabilities, focal_statute, next_fines
 
 DRAWS = ("outcomes", "prior_outcomes")
@@ -261,7 +264,7 @@ def load(folder: Path | str) -> Forecast:
     silence = saved.manifest.get("assumed_silence")
     complete_to = date.fromisoformat(silence["last_publication"]) if silence else origin
     record = replace(load_record(folder / "record"), as_of_date=origin, complete_to=complete_to)
-    _require_same(saved.manifest, spec, record, folder / MANIFEST)
+    require_same(saved.manifest, spec, record, folder / MANIFEST)
     draws = _read_draws(folder, saved, gather(spec, record, origin))
     return Forecast(
         specification=spec,
@@ -271,23 +274,6 @@ def load(folder: Path | str) -> Forecast:
         diagnostics=saved.diagnostics,
         manifest={k: v for k, v in saved.manifest.items() if k != "sha256"},
     )
-
-
-def _require_same(manifest: dict[str, Any], spec: Specification, record: Record, path: Path) -> None:
-    """Raise ``InputError`` where the manifest is of another prior file or record than those beside it."""
-    found = {
-        "matter": spec.matter,
-        "as_of": str(spec.as_of),
-        "priors_fingerprint": spec.fingerprint,
-        "record_fingerprint": record.fingerprint,
-    }
-    problems = [
-        Problem(f"{path}, key {key}", f"is {manifest[key]}; the prior file and the record in the folder give {value}")
-        for key, value in found.items()
-        if manifest[key] != value
-    ]
-    if problems:
-        raise InputError(problems)
 
 
 def _read_draws(folder: Path, saved: Saved, evidence: Evidence) -> dict[str, Any]:

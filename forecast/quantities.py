@@ -63,15 +63,10 @@ class Number(Base):
     source: Source
 
 
-LONGEST = 240
-"""Most months within which a matter resolves."""
-
-
 def whole_months(months: Number) -> Number:
-    """Return a number of months that a calendar knows, or raise a refusal: targets are forecast at its end."""
-    if months.value != round(months.value) or not 1 <= months.value <= LONGEST:
-        what = f"expected a whole number of months from 1 to {LONGEST}, not {months.value:g}"
-        raise refusal((("value",), what))
+    """Return a whole number of months, or raise a refusal of any other: targets are forecast at its end."""
+    if months.value != round(months.value):
+        raise refusal((("value",), f"expected a whole number of months, not {months.value:g}"))
     return months
 
 

@@ -22,6 +22,7 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import InputError, Problem
+from forecast.folders import plain_attributes
 from forecast.forecasting import fit
 from forecast.inference import Compiled, Evidence, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import require_no_leak
@@ -33,7 +34,7 @@ from forecast.record_tables import EARLIEST, LATEST
 from forecast.requests import read_request
 from forecast.specification import Specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
-from forecast.trees import plain_attributes, provenance
+from forecast.trees import provenance
 from forecast.vocabulary import INTERVAL, SCENARIOS, resolved_view
 from forecast.watchlist import focal_statute
 
@@ -48,8 +49,7 @@ UNITS = {
 }  # fmt: skip
 """Units of the arrays of ``to_dataset``."""
 KEYS = ["origin_date", "known", "view", "target", "horizon_months", "scenario"]
-BEFORE, SINCE = "outside only", "brief and outside"
-"""What is known at an origin before the brief's date, and from it on."""
+BEFORE, SINCE = "outside only", "brief and outside"  # what is known before the brief's date, and from it on
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,10 +115,9 @@ def replay(
         report("Compiling the model once for all origins (the first time takes up to a minute)")
         compiled = Compiled(known[-1].evidence)
     settings, said = settings or Settings(), []
-    say = partial(_say, compiled, wider, settings)
     report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
     task = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
-    with each(say, known, AT_ONCE) as told, task as reached:
+    with each(partial(_say, compiled, wider, settings), known, AT_ONCE) as told, task as reached:
         for number, (one, numbers) in enumerate(zip(known, told, strict=True), 1):
             report(f"Origin {one.day} done, {number} of {len(known)}")
             reached(number)
@@ -163,8 +162,7 @@ def _later(day: date, steps: int, unit: str) -> date:
     if unit != "M":
         return day + timedelta(days=steps * (7 if unit == "W" else 1))
     years, month = divmod(day.month - 1 + steps, 12)
-    year = day.year + years
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return date(day.year + years, month + 1, min(day.day, calendar.monthrange(day.year + years, month + 1)[1]))
 
 
 def _require_known(matter: str, record: Record, start: date) -> None:

@@ -23,7 +23,6 @@ has ``PRIOR_DRAWS`` draws; ``prior_parameters`` gives all of them with all digit
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from collections.abc import Mapping
 from contextlib import closing
@@ -230,12 +229,6 @@ def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict
         "python": platform.python_version(),
         **{f"version_{p}": importlib.metadata.version(p) for p in PACKAGES},
     }
-
-
-def plain_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with what NetCDF has no type for as text: JSON for objects and lists, and without nulls."""
-    given = {k: v for k, v in manifest.items() if v is not None}
-    return {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for k, v in given.items()}
 
 
 def _coords(evidence: Evidence) -> dict[str, list[str]]:
