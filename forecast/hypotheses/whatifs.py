@@ -25,7 +25,7 @@ import xarray as xr
 
 from forecast.exposure import Exposure, build_exposure
 from forecast.files import InputError, Problem, whole_file
-from forecast.folders import MANIFEST
+from forecast.folders import MANIFEST, with_labels
 from forecast.forecasting import Forecast, fit
 from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions
 from forecast.inference import Compiled, Evidence, Posterior, gather
@@ -185,7 +185,8 @@ def _concluded(
         "scenarios": scenario_table(views, str(origin), settings.chains),
         "summary": summary_table(outcomes, str(origin), settings.chains),
     }
-    return tables, outcomes
+    labels = draws.evidence.specification.labels
+    return {name: with_labels(table, labels) for name, table in tables.items()}, outcomes
 
 
 def _compared(
