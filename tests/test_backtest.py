@@ -626,7 +626,9 @@ def test_the_command_prints_and_writes(no_sampling, tmp_path, capsys):
     arguments = ["backtest", "--from", "2025-07-03", "--windows", "3, 6", "--out", str(tmp_path / "bt")]
     assert exit_code([*arguments, "--draws", "50", "--chains", "2", "--seed", "4"]) == 0
     out, err = capsys.readouterr()
-    assert "Backtest: 2 origins from 2025-07-03 to 2025-10-03, record to 2026-02-03, outside view" in out
+    title = "Backtest: 2 origins from 2025-07-03 to 2025-10-03, record to 2026-02-03, outside view"
+    assert title in " ".join(out.split())
+    assert max(map(len, out.partition("Written to")[0].splitlines())) <= 80
     assert "Events, all families and windows (log score):" in out
     assert "months to a first decision" in out
     assert "Origin 2025-10-03 done, 2 of 2" in err

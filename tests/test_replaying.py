@@ -560,6 +560,7 @@ def test_bad_requests_exit_with_one(arguments, words, tmp_path, capsys, monkeypa
 
 def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch, compiled):
     monkeypatch.setattr(replaying, "Compiled", lambda evidence: compiled)
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
     assert exit_code(["replay", "--from", "2026-01-03", "--to", "2026-02-03", "--draws", "1000", "--seed", "3"]) == 0
     told = capsys.readouterr()

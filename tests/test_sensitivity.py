@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from rich.console import Console
 from scipy import stats
 from scipy.special import expit, logit, logsumexp
 from worlds import event, load_record, load_specification, with_rows
@@ -649,7 +650,7 @@ def test_the_same_forecast_gives_the_same_numbers(packaged, probed):
 
 
 def test_the_screen_tells_four_things_in_words(probed):
-    terminal = console()
+    terminal = Console(width=160, no_color=True)
     with terminal.capture() as captured:
         terminal.print(sensitivity_screen(probed))
     text = captured.get()

@@ -27,7 +27,7 @@ import pandas as pd
 
 from forecast.exposure import Exposure, build_exposure
 from forecast.files import InputError, Problem, whole_file
-from forecast.folders import MANIFEST
+from forecast.folders import MANIFEST, with_labels
 from forecast.forecasting import Forecast, fit
 from forecast.hypotheses.comparing import Stage, compared
 from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions
@@ -228,7 +228,8 @@ def _stage(step: _Step, record: Record, assumed: Intervention) -> Stage:
         "scenarios": scenario_table(views, str(origin), settings.chains),
         "summary": summary_table(outcomes, str(origin), settings.chains),
     }
-    return Stage(tables, outcomes, posterior)
+    labels = draws.evidence.specification.labels
+    return Stage({name: with_labels(table, labels) for name, table in tables.items()}, outcomes, posterior)
 
 
 def require_file(path: Path, about: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> None:
