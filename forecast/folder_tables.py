@@ -157,7 +157,10 @@ def _labelled(layout: _Table, labels: Mapping[str, str]) -> _Table:
         return (frame["label"] == frame[column].map(labels)) | ~frame[column].isin(labels)
 
     rule = Rule("label", f"{{label!r}} is not the manifest's label of {{{column}}}", holds)
-    return layout._replace(columns={**layout.columns, "label": NAME}, rules=(*layout.rules, rule))
+    columns: dict[str, Column] = {}
+    for name, kind in layout.columns.items():
+        columns |= {name: kind, "label": NAME} if name == column else {name: kind}
+    return layout._replace(columns=columns, rules=(*layout.rules, rule))
 
 
 def _unique(key: tuple[str, ...]) -> Rule:

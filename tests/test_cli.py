@@ -211,7 +211,7 @@ def test_an_interruption_is_said_and_leaves_nothing(packaged_folder, tmp_path):
     code = (
         "import sys; from forecast import cli, updating\n"
         "def stop(*args, **kwargs): raise KeyboardInterrupt\n"
-        "updating.update = stop; cli.main(sys.argv[1:])"
+        "updating.updated = stop; cli.main(sys.argv[1:])"
     )
     line = ["update", str(packaged_folder), "--events", str(tmp_path / "new.csv"), "--out", str(tmp_path / "out")]
     done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)

@@ -236,7 +236,7 @@ IN_MAIN = (
     + SAMPLER
     + (
         "from forecast import forecasting\n"
-        "forecasting.run = lambda *args: inference._sampled(None, inference.Settings())\n"
+        "forecasting.run = lambda *args, **keywords: inference._sampled(None, inference.Settings())\n"
         "main(['run', '--out', sys.argv[1]])"
     )
 )
@@ -302,7 +302,8 @@ def test_a_signal_ends_a_run_of_the_real_model(number, expected, moment, tmp_pat
 # Words
 
 
-def test_every_word_has_a_meaning_and_types_prints_it(capsys):
+def test_every_word_has_a_meaning_and_types_prints_it(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     for names, meanings in (
         (EVENT_TYPES, TYPE_MEANINGS),
         (FAMILIES, FAMILY_MEANINGS),

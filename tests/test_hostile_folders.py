@@ -168,12 +168,12 @@ def test_tables_of_other_horizons_than_the_manifest_are_refused(copied):
 def test_labels_of_the_manifest_stand_in_the_tables(copied):
     labels = {"limited": "Calm", "significant": "Rough", "crackdown": "Storm"}
     edit_json(copied, MANIFEST, setting("labels", labels))
-    assert "column label: the column is missing" in refused(copied, "summary.csv")
+    assert "is not the manifest's label of limited" in refused(copied, "summary.csv")
     for name in ("summary", "scenarios", "statements", "resolution", "prior_resolution"):
 
         def label(table):
             scenario = table["scenario"] if "scenario" in table else table["latent"]
-            table.insert(1, "label", [labels.get(name, "all scenarios") for name in scenario])
+            table["label"] = [labels.get(name, "all scenarios") for name in scenario]
 
         edit_table(copied, f"{name}.csv", label)
     reseal(copied)

@@ -10,9 +10,9 @@ from worlds import load_record, load_specification
 
 import forecast
 from forecast.folders import ALL, with_labels
-from forecast.forecasting import default_origin
 from forecast.ledger.questions import material
 from forecast.plots import look
+from forecast.requests import read_request
 from forecast.specification import dump_specification
 from forecast.terminal.forecasts import screen, statement_line
 from forecast.vocabulary import SCENARIOS, WINDOWS, horizon_by, horizons_to, resolved_view
@@ -105,6 +105,7 @@ def told(prior, width: int, *, full: bool = False, **changes) -> str:
             "origin_date": "2026-02-03",
             "case_id": cases,
             "matter_id": "m",
+            "view": "outside",
             "family": "fine",
             "window_months": 6,
             "probability": [0.4, 0.003, 0.0],
@@ -264,4 +265,4 @@ def test_run_show_and_plot_end_to_end(tmp_path, capsys):
     summary = pd.read_csv(out / "summary.csv")
     assert set(summary["horizon_months"]) == {6, 24, 36}
     assert {"crackdown", "Expelled"} <= {*summary["scenario"], *summary["label"]}
-    assert default_origin(settled(), load_record()) == settled().as_of
+    assert read_request(settled(), load_record()).origin == settled().as_of

@@ -24,6 +24,7 @@ from worlds import HORIZONS, brief, case, event, load_record, unfitted, world
 from forecast import forecasting
 from forecast.cli.shell import exit_code
 from forecast.files import InputError, fingerprint
+from forecast.folders import with_labels
 from forecast.inference import Settings
 from forecast.ledger import TamperedError, issue, open_ledger, resolve, score_ledger
 from forecast.ledger.chain import NOTHING, Draft, Entry, _canonical, _text, append
@@ -136,7 +137,7 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
         drawn = drawn.drop_vars(impacts)
     watched = [("a1", "m"), ("a2", "m"), ("b1", "b1")]
     events = [
-        (str(origin), c, m, family, w, rng.integers(0, 60) / N, 0.01)
+        (str(origin), c, m, "inside" if inside and m == "m" else "outside", family, w, rng.integers(0, 60) / N, 0.01)
         for (c, m), w, family in itertools.product(watched, WINDOWS, FAMILY_TYPES)
     ]
     views = {"outside": (0.2, 0.5, 0.3), "resolved_60m": (0.2, 0.5, 0.3)} | (
@@ -150,8 +151,9 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
         "summary": summary_table(drawn, str(origin), 1),
         "resolution": resolution_table(drawn).reset_index(),
         "event_probabilities": pd.DataFrame(
-            events, columns=["origin_date", "case_id", "matter_id", "family", "window_months", "probability", "mcse"]
-        ),
+            events,
+            columns=["origin_date", "case_id", "matter_id", "view", "family", "window_months", "probability", "mcse"],
+        ).assign(outside_probability=lambda x: x["probability"], outside_mcse=lambda x: x["mcse"]),
         "scenarios": pd.DataFrame(scenarios, columns=["origin_date", "view", "scenario", "probability", "mcse"]),
         "next_fines": pd.DataFrame(
             [
@@ -167,7 +169,7 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
         record=known,
         outcomes=drawn,
         prior_outcomes=outcomes(np.random.default_rng(99), names) if inside else xr.Dataset(),
-        tables=tables,
+        tables={name: with_labels(table, spec.labels) for name, table in tables.items()},
     )
 
 

@@ -214,10 +214,10 @@ def _give_up(stream: TextIO | None) -> None:
         os.close(nowhere)
 
 
-def _complain(line: str, *, soft_wrap: bool = True) -> None:
+def _complain(line: str) -> None:
     """Print a line on standard error; where that fails too, the exit code alone tells."""
     try:
-        console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=soft_wrap)
+        console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
     except (OSError, OutputClosedError):
         _give_up(sys.stderr)
 
@@ -241,7 +241,7 @@ def _told(error: Exception) -> int:
     """Say what went wrong and return the exit code; raise what the user cannot have brought about."""
     code = BAD_INPUT
     if isinstance(error, TyperException):
-        _complain(error.format_message(), soft_wrap=False)
+        _complain(error.format_message())
         _complain("See forecast --help, or forecast COMMAND --help.")
     elif isinstance(error, InputError):
         for problem in error.problems:

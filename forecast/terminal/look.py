@@ -99,8 +99,20 @@ class Fitted(Table):
         super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Render title, as few blocks as fit, and caption."""
-        width = options.max_width
+        """Render title, as few blocks as fit, and caption, in characters of the console's encoding."""
+        yield from self._in(console.encoding)._parts(options.max_width)
+
+    def _in(self, encoding: str) -> Fitted:
+        """Return the table in characters of an encoding, so that columns are as wide as what is printed."""
+        table = Fitted(title=self.title and printable(str(self.title), encoding))
+        table.caption = self.caption and printable(str(self.caption), encoding)
+        for column in self.columns:
+            table.add_column(Text(printable(str(column.header), encoding)))
+        for cells in zip(*(column.cells for column in self.columns), strict=True):
+            table.add_row(*(printable(str(cell), encoding) for cell in cells))
+        return table
+
+    def _parts(self, width: int) -> RenderResult:
         if self.title:
             yield Text(str(self.title), style="bold")
         least, natural = zip(*map(self._widths, range(len(self.columns))), strict=True)
