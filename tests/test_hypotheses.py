@@ -142,11 +142,12 @@ def test_silence_up_to_an_event_is_told_apart_from_the_event(packaged, charged):
 
 def test_an_event_elsewhere_is_compared_with_silence_of_the_same_matters(packaged):
     found = whatif(packaged, [ELSEWHERE])
-    both = supposed_evidence(held(packaged).evidence, packaged.record, date(2026, 5, 4), ("x-eu-2026", "uk-osa-x-2026"))
-    posterior, _ = updating.reweight(held(packaged), both, 1.0, matters=("x-eu-2026", "uk-osa-x-2026"))
+    matters = ("x-eu-2026", packaged.record.proceedings.set_index("case_id").at["uk-osa-x-2026", "matter_id"])
+    both = supposed_evidence(held(packaged).evidence, packaged.record, date(2026, 5, 4), matters)
+    posterior, _ = updating.reweight(held(packaged), both, 1.0, matters=matters)
     expected = updating.inside_weights(posterior.draws).mean(axis=0)
     silent = [values(found, name, "inside")["silent"] for name in SCENARIOS]
-    assert silent == pytest.approx(expected, abs=1e-9)
+    assert np.array(silent) == pytest.approx(expected, abs=1e-9)
 
 
 def test_levers_alone_have_no_silence(compliant):
@@ -163,7 +164,7 @@ def test_screens_fit_eighty_columns_and_amounts_are_medians(kind, request):
     median = values(result, "total_cost", "inside", 6, "median")["after"] * 1e-6
     assert f" {median:,.0f} " in rows["total_cost"]
     assert "of all other targets the median" in " ".join(text.split())
-    for name in ("resolved: significant", "moderation_spending", "m EUR a year"):
+    for name in ("resolved as Substantial fines", "moderation_spending", "m EUR a year"):
         assert name in text  # no name is cut or folded
 
 
@@ -207,7 +208,8 @@ def test_levers_of_one_change_nothing_at_all(packaged):
     idle = levers["executive_governance"].model_copy(update={"hazards": {"executive": one}})
     spec = packaged.specification.model_copy(update={"levers": {"idle": idle}})
     same = whatif(replace(packaged, specification=spec), levers=["idle"])
-    assert same.table["change"].abs().max() < 1e-9
+    scale = same.table["before"].abs().clip(lower=1)  # draws are kept rounded, to 32 binary digits
+    assert (same.table["change"].abs() <= 1e-9 * scale).all()
     assert same.table.loc[same.table["view"] != "resolved_60m", "mcse"].max() == 0
 
 
@@ -298,7 +300,7 @@ def test_what_is_printed_says_plainly_that_it_is_hypothetical(charged, compliant
     assert "nothing else happens in x-eu-2026" in text
     after = values(charged, "crackdown", "inside")["after"]
     silent = values(charged, "crackdown", "inside")["silent"]
-    assert f"inside crackdown 0.150 {silent:.3f} {after:.3f} {after - silent:+.3f}" in " ".join(text.split())
+    assert f"inside Broader crackdown 0.150 {silent:.3f} {after:.3f} {after - silent:+.3f}" in " ".join(text.split())
     assert "event:executive" in text
     levers = printed(compliant)
     assert "do(executive_governance), an assumption and no evidence: executive hazards x 0.6" in levers

@@ -1,6 +1,7 @@
 """Signposts and reverse stress tests: closed forms, enumeration, and what a what-if says of the same event."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -251,7 +252,7 @@ def test_the_screen_fits_eighty_columns(watched):
     for name in watched.table["case_id"]:
         assert name in text
     for row in watched.stress.table.itertuples():
-        assert f"{row.now:.3f}  {row.silent:.3f}" in text
+        assert re.search(rf"{row.now:.3f} +{row.silent:.3f}", text)
     assert "fines" in text
     assert "(median)" in text
 
@@ -396,7 +397,7 @@ def test_where_no_set_is_enough_the_nearest_are_shown(packaged, branches):
     lines = Console(width=160, no_color=True)
     with lines.capture() as capture:
         lines.print(*stress_lines(result))
-    assert "No set of events with weights that hold lifts 'Broader crackdown' over 0.999" in capture.get()
+    assert "No set of events with weights that hold lifts Broader crackdown over 0.999" in capture.get()
 
 
 @pytest.mark.parametrize(
@@ -427,7 +428,7 @@ def test_a_window_that_crosses_the_brief_is_refused():
 def test_what_is_printed_says_plainly_that_none_of_it_has_happened(watched):
     text = printed(watched)
     assert "what to watch until 2026-05-04. None of it has happened." in text
-    assert "1 event would lift 'Broader crackdown' over 0.5, from 0.150 now" in text
+    assert "1 event would lift Broader crackdown over 0.5, from 0.150 now" in text
     silence = watched.table[watched.table["kind"] == "silence"].iloc[0]
     lines = text.splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("silence"))

@@ -205,8 +205,8 @@ def test_both_forecasts_are_printed_side_by_side_with_the_silence_taken(packaged
     rows = {" ".join(line.split()[:2]): line for line in lines}
     old, new = (x.scenarios.set_index(["view", "scenario"])["probability"] for x in (packaged, both[0]))
     before, after = (one["inside", "crackdown"] for one in (old, new))
-    assert f"{before:.3f} " in rows["inside crackdown"]
-    assert rows["inside crackdown"].rstrip().endswith(f"{after - before:+.3f}")
+    assert f"{before:.3f} " in rows["inside Broader crackdown"]
+    assert rows["inside Broader crackdown"].rstrip().endswith(f"{after - before:+.3f}")
     medians = [
         x.summary.query("scenario == 'all' and target == 'fine_left' and horizon_months == 60").iloc[0]
         for x in (packaged, both[0])

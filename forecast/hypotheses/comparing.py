@@ -87,7 +87,7 @@ def _statistics(values: Sequence[np.ndarray], unit: str, posteriors: Sequence[Po
         return 0.0 if np.ptp(draws) == 0 else float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, **how))
 
     def apart(one: np.ndarray, two: np.ndarray, **how: Any) -> float:
-        return 0.0 if np.array_equal(one, two) else math.hypot(error(one, **how), error(two, **how))
+        return 0.0 if np.allclose(one, two, rtol=1e-9, atol=0) else math.hypot(error(one, **how), error(two, **how))
 
     ends = list(zip(_pairs(values), _pairs(posteriors), strict=True))
     errors = [
