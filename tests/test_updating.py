@@ -205,16 +205,20 @@ def test_both_forecasts_are_printed_side_by_side_with_the_silence_taken(packaged
     rows = {" ".join(line.split()[:2]): line for line in lines}
     old, new = (x.scenarios.set_index(["view", "scenario"])["probability"] for x in (packaged, both[0]))
     before, after = (one["inside", "crackdown"] for one in (old, new))
-    assert f"{before:.3f} " in rows["inside Broader crackdown"]
-    assert rows["inside Broader crackdown"].rstrip().endswith(f"{after - before:+.3f}")
+    assert f" {before:.0%} ".replace("%", " %") in rows["inside Broader"]
+    assert rows["inside Broader"].rstrip().endswith(f"{100 * (after - before):+.1f}")
     medians = [
         x.summary.query("scenario == 'all' and target == 'fine_left' and horizon_months == 60").iloc[0]
         for x in (packaged, both[0])
     ]
     for row in medians:
         middle, low, high = (f"{row[q] * 1e-6:,.0f}" for q in ("q50", "q05", "q95"))
-        assert f"{middle} [{low}, {high}]" in rows["fine_left (m"]
-    assert rows["event:findings 24"].count("±") == 2
+        assert f"{middle} [{low}, {high}]" in rows["fine_left, m"]
+    assert rows["event:findings 24"].count("%") == 2
+    assert any(line.startswith("resolved as Broader crackdown") for line in lines)
+    with console.capture() as capture:
+        console.print(update_screen(packaged, both[0], full=True))
+    assert "± Monte Carlo errors" in " ".join(capture.get().split())
     text = " ".join(" ".join(lines).split())
     assert "in the 28 days from 2026-02-03 to 2026-03-03 no event came in 55 proceedings open at their start" in text
     assert both[0].diagnostics["update"]["silent_days"] == 28

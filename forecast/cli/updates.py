@@ -55,7 +55,7 @@ def update(
     refuse_foreign(target, request.identity, overwrite=overwrite)
     result = updating.updated(old, request, refit=refit)
     finish(result, target, overwrite=overwrite, full=full)
-    console().print(update_screen(old, result))
+    console().print(update_screen(old, result, full=full))
 
 
 @app.command()

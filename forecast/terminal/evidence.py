@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from forecast.silence import assumption, in_words
-from forecast.terminal.look import share, table_of
+from forecast.terminal.forecasts import amount_name, median_cell, target_name
+from forecast.terminal.look import chance, table_of
 from forecast.vocabulary import SCENARIOS, horizon_by
 
 if TYPE_CHECKING:
@@ -42,18 +43,21 @@ def notice(*manifests: Mapping[str, Any]) -> list[Text]:
     return [Text(line, style="bold") for line in lines if line]
 
 
-def update_screen(old: Forecast, new: Forecast) -> Group:
-    """Return what ``forecast update`` prints beside the new forecast: both side by side, and how it was made."""
+def update_screen(old: Forecast, new: Forecast, *, full: bool = False) -> Group:
+    """Return what ``forecast update`` prints beside the new forecast: both side by side, and how it was made.
+
+    ``full``: with Monte Carlo errors.
+    """
     told, was, now = new.diagnostics["update"], old.manifest, new.manifest
     silent = (
         f"Silence: in the {in_words(told['silent_days'], 'day')} from {was['origin']} to {now['origin']} no event came "
         f"in {in_words(told['silent_proceedings'], 'proceeding')} open at their start, and that is evidence too."
     )
-    parts: list[Any] = [Text(""), _scenarios_beside(old, new), Text(""), _targets_beside(old, new)]
+    parts: list[Any] = [Text(""), _scenarios_beside(old, new, full), Text(""), _targets_beside(old, new, full)]
     parts.append(
         Text(
-            f"Before: {was['origin']}; after: {now['origin']}; months count from each. Probability ± Monte Carlo "
-            "error, or median and equal-tailed 90 % interval [ ] (eti 0.90)."
+            f"Before: {was['origin']}; after: {now['origin']}; months count from each. Probabilities"
+            f"{' ± Monte Carlo errors' if full else ''}; amounts: median and equal-tailed 90 % interval (eti 0.90)."
         )
     )
     if told["silent_days"]:
@@ -61,19 +65,18 @@ def update_screen(old: Forecast, new: Forecast) -> Group:
     return Group(*parts, Text(update_line(new.diagnostics, now["labels"])))
 
 
-def _scenarios_beside(old: Forecast, new: Forecast) -> Table:
-    table = table_of("Scenarios before and after", "view", "scenario", "before", "after", "change")
+def _scenarios_beside(old: Forecast, new: Forecast, full: bool) -> Table:
+    table = table_of("Scenarios before and after", "view", "scenario", "before", "after", "change, points")
     keyed = [one.tables["scenarios"].set_index(["view", "scenario"]) for one in (old, new)]
     for view, scenario in (key for key in keyed[1].index if key in keyed[0].index and key[0] != "brief"):
         before, after = (one.loc[(view, scenario)] for one in keyed)
-        cells = [share(one["probability"], one["mcse"]) for one in (before, after)]
-        table.add_row(
-            view, new.manifest["labels"][scenario], *cells, f"{after['probability'] - before['probability']:+.3f}"
-        )
+        cells = [chance(one["probability"], one["mcse"], full=full) for one in (before, after)]
+        change = 100 * (after["probability"] - before["probability"])
+        table.add_row(view, new.manifest["labels"][scenario], *cells, f"{change:+.1f}")
     return table
 
 
-def _targets_beside(old: Forecast, new: Forecast) -> Table:
+def _targets_beside(old: Forecast, new: Forecast, full: bool) -> Table:
     table = table_of("Targets before and after", "target", "months", "before", "after")
     summaries = [one.tables["summary"].query("scenario == 'all'") for one in (old, new)]
     horizons = sorted(summaries[1]["horizon_months"].unique())
@@ -85,19 +88,13 @@ def _targets_beside(old: Forecast, new: Forecast) -> Table:
     for key in (key for key in wanted if all(key in one.index for one in keyed)):
         rows = [one.loc[key] for one in keyed]
         unit = str(rows[0]["unit"])
-        name = key[0].replace("resolved_scenario:", "resolved: ")
-        shown = name if unit == "probability" else f"{name} ({unit.replace('EUR', 'm EUR')})"
-        table.add_row(shown, str(key[1]), *(_median(row, unit) for row in rows))
+        if unit == "probability":
+            name = target_name(key[0], new.manifest["labels"])
+            cells = [chance(row["mean"], row["mcse_mean"], full=full) for row in rows]
+        else:
+            name, cells = amount_name(key[0], unit), [median_cell(row, unit) for row in rows]
+        table.add_row(name, str(key[1]), *cells)
     return table
-
-
-def _median(row: pd.Series, unit: str) -> str:
-    """Return a probability with its error, or the median with its interval; amounts in million."""
-    if unit == "probability":
-        return share(row["mean"], row["mcse_mean"])
-    scale, digits = (1e-6, 0) if "EUR" in unit else (1.0, 2)
-    middle, low, high = (f"{row[name] * scale:,.{digits}f}" for name in ("q50", "q05", "q95"))
-    return f"{middle} [{low}, {high}]"
 
 
 def update_line(diagnostics: dict[str, Any], labels: Mapping[str, str]) -> str:

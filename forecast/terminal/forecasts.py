@@ -158,10 +158,12 @@ def amounts_by_horizon(summary: pd.DataFrame) -> Table:
     for target, own in rows.loc[rows["unit"] != "probability"].groupby("target", sort=False):
         by = own.set_index("horizon_months")
         unit = str(by["unit"].iloc[0])
-        cells = [_median(by.loc[h], unit) for h in horizons]
-        table.add_row(_named(str(target), unit), *cells)
+        cells = [median_cell(by.loc[h], unit) for h in horizons]
+        table.add_row(amount_name(str(target), unit), *cells)
         if target in EXPECTED:
-            table.add_row(f"{_named(str(target), unit)}: mean", *(_amount(by.at[h, "mean"], unit) for h in horizons))
+            table.add_row(
+                f"{amount_name(str(target), unit)}: mean", *(_amount(by.at[h, "mean"], unit) for h in horizons)
+            )
     return table
 
 
@@ -173,11 +175,12 @@ def means_by_horizon(summary: pd.DataFrame) -> Table:
         by = own.set_index("horizon_months")
         unit = str(by["unit"].iloc[0])
         pairs = [[_amount(by.at[h, k], unit, finer=1) for k in ("mean", "mcse_mean")] for h in horizons]
-        table.add_row(_named(str(target), unit), *(mean if mean == "-" else f"{mean} ± {e}" for mean, e in pairs))
+        table.add_row(amount_name(str(target), unit), *(mean if mean == "-" else f"{mean} ± {e}" for mean, e in pairs))
     return table
 
 
-def _named(target: str, unit: str) -> str:
+def amount_name(target: str, unit: str) -> str:
+    """Return the name of an amount, with its unit as it is printed."""
     words = UNITS[unit][2]
     return f"{target}, {words}" if words else target
 
@@ -189,7 +192,7 @@ def _amount(value: float, unit: str, finer: int = 0) -> str:
     return f"{round(value * scale, digits + finer) + 0.0:,.{digits + finer}f}"  # no minus before a zero
 
 
-def _median(row: pd.Series, unit: str) -> str:
+def median_cell(row: pd.Series, unit: str) -> str:
     """Return median and interval, with a decimal more where all are small."""
     ends, (scale, _, words) = row[["q50", "q05", "q95"]].astype(float), UNITS[unit]
     finer = int(words == "%" and (scale * ends.abs()).max() < FINE)
