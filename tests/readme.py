@@ -10,6 +10,9 @@ A block is a comment that names the command, and a fenced text below it::
 The command is run in the repository and its standard output replaces the text. ``; rows A .. B`` behind the command
 keeps the lines from the first one that starts with A up to, and without, the next one that starts with B. With words
 behind it, ``python -m tests.readme backtest`` fills only the blocks whose command contains one of them.
+
+``python -m tests.readme --check "uv run forecast run" < output.txt`` fails where a command prints other words than the
+README shows; numbers may differ, as they do from one kind of processor to another.
 """
 
 from __future__ import annotations
@@ -56,6 +59,24 @@ def filled(text: str, outputs: dict[str, str]) -> str:
     return BLOCK.sub(one, text)
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, in order, without its numbers."""
+    return re.findall(r"[^\W\d_]{2,}", text)
+
+
+def check(command: str, output: str) -> None:
+    """Exit with a sentence where the README shows other words than ``output`` for a command."""
+    for block in blocks(README.read_text(encoding="utf-8")):
+        if block["command"] == command:
+            shown, printed = words_of(block["text"]), words_of(rows(output, block["first"], block["last"]))
+            if shown != printed:
+                place = next((i for i, pair in enumerate(zip(shown, printed, strict=False)) if len(set(pair)) > 1), 0)
+                near = " ".join(shown[max(place - 3, 0) : place + 5])
+                sys.exit(f"README: the output of {command!r} is another one, near {near!r}: run python -m tests.readme")
+            return
+    sys.exit(f"README: there is no output of {command!r}")
+
+
 def main(words: list[str]) -> None:
     """Run the commands whose text contains one of ``words`` (all, if there is none) and rewrite the README."""
     text = README.read_text(encoding="utf-8")
@@ -70,4 +91,7 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--check"]:
+        check(sys.argv[2], sys.stdin.read())
+    else:
+        main(sys.argv[1:])

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.readme import README, blocks, rows
+from tests.readme import README, blocks, rows, words_of
 
 NOTEBOOKS = sorted((README.parent / "notebooks").glob("*.ipynb"))
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*\d?(?:\.\d+)?(?: ?%)?")
@@ -76,3 +76,8 @@ def test_rows_are_cut_from_the_first_to_the_next_that_begins_so():
     assert rows(text, "Skill", "Counts") == "Skill\n a\n"
     assert rows(text, "Counts", "") == "Counts\n b\n"
     assert rows(text, None, None) == text
+
+
+def test_words_are_compared_without_numbers():
+    assert words_of("fine_left, m EUR   0 [0, 130]") == words_of("fine_left, m EUR  12 [1, 9]")
+    assert words_of("event:fine 10 %") != words_of("event:order 10 %")
