@@ -76,8 +76,10 @@ class Task:
         self.began, self.done = now, 0
 
     def left(self, now: float) -> float | None:
-        """Return the seconds left, at the mean pace so far; ``None`` where nothing is done yet."""
-        return (now - self.began) / self.done * (self.total - self.done) if self.done else None
+        """Return the seconds left, at the mean pace so far; ``None`` before the pilot units are done."""
+        if not self.done or self.done < min(self.pilot, self.total):
+            return None  # the first unit often pays for what all share, such as compiling
+        return (now - self.began) / self.done * (self.total - self.done)
 
     def line(self, now: float) -> str:
         """Say how the work stands."""

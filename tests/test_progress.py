@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from forecast import parallel, progress
-from forecast.progress import Monitor, duration, expected
+from forecast.progress import Monitor, Task, duration, expected
 
 
 class Clock:
@@ -190,3 +190,16 @@ def test_results_come_in_order_or_as_they_are_done():
     second.clear()
     with parallel.each(work, [0, 1], 2, ordered=False) as found:
         assert sorted(found) == [0, 1]
+
+
+def test_the_time_left_is_not_told_before_the_pilot_units_are_done():
+    """The first of many readings compiles: at its pace the others would take hours."""
+    task = Task("Readings", 288, "readings", "", "", 3, 0.0)
+    task.done = 2
+    assert task.left(40.0) is None
+    assert task.line(40.0) == "Readings: 2 of 288 readings, 40 s so far"
+    task.done = 3
+    assert task.left(42.0) == pytest.approx(42.0 / 3 * 285)
+    short = Task("Fits", 2, "fits", "", "", 3, 0.0)
+    short.done = 2
+    assert short.left(10.0) == 0
