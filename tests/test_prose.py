@@ -24,7 +24,7 @@ RULE = {"80 %", "0.8"}
 STATED = {
     "README.md": {
         *GATE, *INTERVAL, *RULE, "3.13", "2.0", "64", "200,000", "200",  # Python, the licence, limits of tables
-        "0", "1", "2", "3", "130", "143",  # exit codes
+        "0", "1", "2", "3", "130", "141", "143",  # exit codes
         "0-6", "6-24", "24", "6", "9", "12", "36", "60", "256",  # months of phases, windows and worlds; SHA-256
     },
     "01-priors": {*INTERVAL, *RULE, "15 %"},

@@ -38,7 +38,9 @@ app = typer.Typer(
 
 BAD_INPUT, NOT_CONVERGED, NOT_CALIBRATED = 1, 2, 3
 INTERRUPTED, CLOSED = 130, 141
-PriorsOption = Annotated[Path | None, typer.Option("--priors", help="Prior file (default: the packaged one on X).")]
+PriorsOption = Annotated[
+    Path | None, typer.Option("--priors", help="Prior file, or the name of a packaged one (default: that on X).")
+]
 RecordOption = Annotated[
     Path | None, typer.Option("--record", help="Folder of the record (default: the packaged one).")
 ]
