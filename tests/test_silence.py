@@ -185,13 +185,3 @@ def test_an_origin_in_the_future_is_refused():
         require_past(day, "origin", today)
     with pytest.raises(InputError, match=r"origin: 2062-02-10 lies in the future: today is 2026-11-27"):
         require_past(date(2062, 2, 10), "origin", today)
-
-
-def test_the_commands_refuse_an_event_of_the_future(packaged_folder, tmp_path, capsys):
-    new = tmp_path / "new.csv"
-    new.write_text("case_id,date,published_on,type\nfr-crim-x-2025,2062-02-10,2062-02-10,summons\n", encoding="utf-8")
-    assert exit_code(["update", str(packaged_folder), "--events", str(new), "--out", str(tmp_path / "out")]) == 1
-    assert "origin: 2062-02-10 lies in the future" in capsys.readouterr().err
-    assert exit_code(["run", "--origin", "2062-02-10", "--assume-silence", "--out", str(tmp_path / "out")]) == 1
-    assert "origin: 2062-02-10 lies in the future" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
