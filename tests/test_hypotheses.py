@@ -209,8 +209,8 @@ def test_levers_of_one_change_nothing_at_all(packaged):
     spec = packaged.specification.model_copy(update={"levers": {"idle": idle}})
     same = whatif(replace(packaged, specification=spec), levers=["idle"])
     scale = same.table["before"].abs().clip(lower=1)  # draws are kept rounded, to 32 binary digits
-    assert (same.table["change"].abs() <= 1e-9 * scale).all()
-    assert same.table.loc[same.table["view"] != "resolved_60m", "mcse"].max() == 0
+    assert (same.table["change"].abs() <= 1e-7 * scale).all()
+    assert (same.table["mcse"] <= 1e-7 * scale)[same.table["view"] != "resolved_60m"].all()
 
 
 def test_a_lever_acts_on_first_stated_events_as_a_power():

@@ -15,6 +15,8 @@ from forecast.forecasting import Forecast
 from forecast.inference import Posterior
 
 QUANTILES = {"median": 0.5, "q05": 0.05, "q95": 0.95}
+SAME = 1e-6
+"""Relative difference up to which two draws are the same: saved draws are rounded to 32 binary digits."""
 
 
 class Stage(NamedTuple):
@@ -87,7 +89,7 @@ def _statistics(values: Sequence[np.ndarray], unit: str, posteriors: Sequence[Po
         return 0.0 if np.ptp(draws) == 0 else float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, **how))
 
     def apart(one: np.ndarray, two: np.ndarray, **how: Any) -> float:
-        return 0.0 if np.allclose(one, two, rtol=1e-9, atol=0) else math.hypot(error(one, **how), error(two, **how))
+        return 0.0 if np.allclose(one, two, rtol=SAME, atol=0) else math.hypot(error(one, **how), error(two, **how))
 
     ends = list(zip(_pairs(values), _pairs(posteriors), strict=True))
     errors = [

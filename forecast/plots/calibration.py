@@ -152,7 +152,8 @@ def _covered(axes: Axes, table: pd.DataFrame) -> None:
         own = table.loc[table["kind"] == kind]
         each = own.loc[own["quantity"] != ALL, "covered"]
         height = row + rng.uniform(-0.27, 0.27, len(each))
-        axes.plot(each, height, ".", ms=2, color=PALE, zorder=2, clip_on=False, gid=f"each:{kind}")
+        if len(each):  # nothing that is not clipped has no extent, and the layout would collapse
+            axes.plot(each, height, ".", ms=2, color=PALE, zorder=2, clip_on=False, gid=f"each:{kind}")
         for both in own.loc[own["quantity"] == ALL].to_dict("records"):
             axes.hlines(row, both["low"], both["high"], color=PRIOR, lw=5, alpha=0.55, zorder=3)
             axes.plot(both["covered"], row, "o", ms=5, color=POSTERIOR, zorder=4, gid=f"all:{kind}")
