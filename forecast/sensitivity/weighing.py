@@ -1,4 +1,7 @@
-"""What draws are worth in another light: their weights and certificate, and the turnover, which needs none."""
+"""Importance weights of stored draws under other evidence, with their certificate.
+
+The turnover has a closed form and needs no weights.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def sample_of(posterior: Posterior, draws: Draws, kept: float, method: str = EXA
 def weighted(
     draws: Draws, others: np.ndarray | float, source: Sample
 ) -> tuple[np.ndarray, str, Certificate, list[str]]:
-    """Return the weights of draws in another light, how they came, what they are worth, and why they fail, in words.
+    """Return weights, method (exact or reweighted), certificate, and the reasons for rejecting them.
 
     ``others``: log-likelihood of the matters that ``draws`` do not see.
     """

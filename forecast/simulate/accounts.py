@@ -1,4 +1,4 @@
-"""What a world's events come to: months at risk and counts by cell, exact to the moment, for the likelihood."""
+"""Exposure of a simulated world in continuous time: months at risk and event counts by cell."""
 
 from __future__ import annotations
 
