@@ -294,6 +294,7 @@ def test_a_signal_ends_a_run_of_the_real_model(number, expected, moment, tmp_pat
         assert started.wait() == expected
     finally:
         killer.cancel()
+        started.stderr.close()
     assert err.splitlines()[-1] == "Interrupted; no file is half-written."
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
