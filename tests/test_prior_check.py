@@ -106,7 +106,9 @@ def contradictory(tmp_path):
 def test_every_scenario_of_the_packaged_files_resolves_as_itself(name):
     first, shares = checked(packaged_priors() / f"{name}.yaml", None)
     assert first.startswith("prior file on ")
-    assert shares.startswith("each scenario resolves as itself, by the prior alone: limited ")
+    labels = load_specification(name).labels
+    assert shares.startswith(f"each scenario resolves as itself, by the prior alone: {labels['limited']} ")
+    assert all(label in shares for label in labels.values())
     table = resolution_check(load_specification(name), load_record())
     assert (np.diag(table) >= CLEAR).all()
     assert table.sum(axis=1).to_numpy() == pytest.approx(1)
@@ -127,11 +129,14 @@ def test_a_scenario_that_does_not_resolve_as_itself_is_refused_or_gives_its_reas
         checked(contradictory, None)
     (problem,) = caught.value.problems
     assert problem.where == f"tiktok.yaml line {line}, resolution"
-    assert "of crackdown resolves as crackdown, expected 80% or more: mend the statements" in problem.what
+    assert (
+        "of 'Service restricted' resolves as 'Service restricted', expected 80 % or more: mend the statements"
+        in problem.what
+    )
     contradictory.write_text(text.replace("resolution:", "resolution:\n  reason: a test", 1), encoding="utf-8")
     *_, shares, reason = checked(contradictory, None)
-    assert "crackdown " in shares
-    assert reason == "below 80%, for this reason: a test"
+    assert "Service restricted " in shares
+    assert reason == "below 80 %, for this reason: a test"
 
 
 def test_a_matter_that_the_record_does_not_know_is_said_to_be_unchecked(contradictory):

@@ -61,6 +61,7 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
     spec = load_specification(path)
     first = f"prior file on {spec.matter}, as of {spec.as_of}, fingerprint {spec.fingerprint[:12]}"
     from forecast.prior_check import resolution_check  # noqa: PLC0415
+    from forecast.quantities import percent  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
     from forecast.resolution import CLEAR  # noqa: PLC0415
     from forecast.yaml_files import key_path, read_yaml  # noqa: PLC0415
@@ -76,12 +77,12 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
     except InputError as error:  # its places are keys of the file
         at = [(key_path(problem.where), problem) for problem in error.problems]
         raise InputError(Problem(document.where(key) if key else p.where, p.what) for key, p in at) from None
-    shares = {name: float(table.at[name, name]) for name in table.index}
-    told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    shares = {spec.labels[name]: float(table.at[name, name]) for name in table.index}
+    told = ", ".join(f"{label} {percent(share, 1)}" for label, share in shares.items())
     lines = [first, f"each scenario resolves as itself, by the prior alone: {told}"]
-    low = {name: share for name, share in shares.items() if share < CLEAR}
+    low = {label: share for label, share in shares.items() if share < CLEAR}
     if low and spec.resolution.reason is None:
-        advice = f"expected {CLEAR:.0%} or more: mend the statements or the rule, or say why in resolution.reason"
-        wrong = [f"by the prior alone only {share:.1%} of {name} resolves as {name}" for name, share in low.items()]
+        advice = f"expected {percent(CLEAR)} or more: mend the statements or the rule, or say why in resolution.reason"
+        wrong = [f"by the prior alone only {percent(share, 1)} of '{s}' resolves as '{s}'" for s, share in low.items()]
         raise InputError(Problem(document.where(("resolution",)), f"{what}, {advice}") for what in wrong)
-    return [*lines, f"below {CLEAR:.0%}, for this reason: {spec.resolution.reason}"] if low else lines
+    return [*lines, f"below {percent(CLEAR)}, for this reason: {spec.resolution.reason}"] if low else lines
