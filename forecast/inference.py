@@ -175,7 +175,7 @@ class Compiled:
         import nutpie  # noqa: PLC0415
         import pytensor  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
 
-        from forecast.model import build_model  # noqa: PLC0415
+        from forecast.story import build_model  # noqa: PLC0415
 
         self._coords = evidence.coords
         model = build_model(evidence.specification, evidence.exposure, evidence.observations)
@@ -187,7 +187,7 @@ class Compiled:
 
         An interruption ends the sampler and is raised: chains that were cut short are never returned.
         """
-        from forecast.model import model_data  # noqa: PLC0415
+        from forecast.story import model_data  # noqa: PLC0415
 
         if evidence.coords != self._coords:
             raise ValueError("the evidence has other coordinates than the compiled model: compile it anew")

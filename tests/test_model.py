@@ -16,7 +16,7 @@ from worlds import AS_OF, LATER, load_record, load_specification, with_news
 
 from forecast.exposure import build_exposure
 from forecast.likelihood import matter_likelihood, new_fines, new_users, other_data
-from forecast.model import build_model, model_data
+from forecast.story import build_model, model_data
 from forecast.observations import Observations, observe
 from forecast.parameters import constants, coordinates, draw_prior, effects, parameters
 
@@ -202,7 +202,7 @@ READINGS = [(), ("eur",), ("outside_pool_half",)]
 @pytest.mark.parametrize("law_of", [0, -1])
 def test_new_fines_in_the_model(x_world, readings, law_of):
     """Every reading: below the ceiling the density by hand, beyond it a wall."""
-    from forecast.model import _new_fines  # noqa: PLC0415
+    from forecast.story import _new_fines  # noqa: PLC0415
 
     spec = x_world.spec.with_reading(*readings)
     fixed, o = constants(spec, x_world.exposure[LATER]), x_world.observed[LATER]
@@ -226,7 +226,7 @@ def test_new_fines_in_the_model(x_world, readings, law_of):
 @pytest.mark.parametrize("counts", [[], [0], [0, 3, 1], [300, 2]])
 def test_openings_of_any_number_of_providers_and_any_counts(counts):
     """Value and slope against SciPy: the rising factorials of a few, none, or hundreds of openings."""
-    from forecast.model import _openings  # noqa: PLC0415
+    from forecast.story import _openings  # noqa: PLC0415
 
     names, point = ("log_opening_rate", "log_opening_shape", "log_raised"), np.array([-2.0, 0.4, 0.7])
     usual, months, n = np.array(counts, dtype=float), np.linspace(10, 40, len(counts)), len(counts)

@@ -18,7 +18,7 @@ from forecast.files import InputError
 from forecast.forecasting import conclude, fit
 from forecast.inference import Compiled, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import LeakError, require_no_leak
-from forecast.model import model_data
+from forecast.story import model_data
 from forecast.plots import look
 from forecast.record import Record
 from forecast.replaying import origins, replay, to_dataset

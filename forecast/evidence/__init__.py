@@ -1,0 +1,1 @@
+"""From a record to what the likelihood needs: episodes, cells of person-time, and news about the focal matter."""
