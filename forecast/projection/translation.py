@@ -70,7 +70,7 @@ def translate(
             gap = (seen - statements.stated[:, s]) / np.sqrt(statements.stated[:, s] * (1 - statements.stated[:, s]))
             if np.abs(gap).max(initial=0) < TOLERANCE and len(rows) == n:
                 break
-            step = 1.0 if number < FULL_STEPS else 0.5
+            step = 1.0 if number < 2 * FULL_STEPS else 0.5
             correction[:, s] *= (wanted / np.maximum(_increments(statements, seen), 1e-12)) ** step
             if correction[:, s].max(initial=0) > MAX_CORRECTION:
                 break
