@@ -327,6 +327,16 @@ def test_a_fit_to_a_world_that_is_broken_on_purpose_does_not_cover(what):
     assert square > chi2.ppf(0.9999, size) / size
 
 
+def test_a_trend_may_be_held():
+    values = plain({"request": 0.1}, trend=np.array(0.5))
+    lives, law = entered(packaged(), 0.0, np.random.default_rng(1)), Law.of(regime())
+    day, held = date(2027, 2, 1).toordinal(), date(2026, 2, 1).toordinal()
+    moving = hazards(values, law, lives, day)[:, by_name("request")]
+    standing = hazards(values, law, lives, day, held)[:, by_name("request")]
+    assert moving / standing == pytest.approx(np.exp(0.5))
+    assert hazards(values, law, lives, held, held) == pytest.approx(hazards(values, law, lives, held))
+
+
 def test_a_longer_world_has_the_same_past():
     short, long = (draw_world(replace(focal_design(15), horizon=h), 15) for h in (0, 12))
     day = short.design.last_day
@@ -341,6 +351,8 @@ def test_records_are_cut_where_the_world_was():
     cut, direct = to_record(world).as_of(early), to_record(world, early)
     assert isinstance(cut, Record)
     assert cut.events["event_id"].tolist() == direct.events["event_id"].tolist()
+    assert to_record(world, given=load_record()).caps.equals(load_record().caps)
+    assert to_record(world, given=load_record()).fines.empty
     assert cut.proceedings["closed_on"].equals(direct.proceedings["closed_on"])
     for row in world.events:
         family = list(regime().families.values())[row.family]
@@ -398,3 +410,47 @@ def test_a_matter_without_a_proceeding_at_risk_is_refused():
         draw_world(Design(regime(), rows, AS_OF, 12, statements), 1, attempts=3)
     with pytest.raises(ValueError, match="'m'"):
         Design(regime(), (replace(rows[0], matter="other"),), AS_OF, 12, statements)
+
+
+def recognised(seeds):
+    """Return true scenario and its probabilities given the news of one year, by world, at known reference hazards.
+
+    The statements' errors, which nobody knows, are averaged over.
+    """
+    courses = {
+        "findings": [[0.10, 0.25, 0.4], [0.30, 0.6, 0.8], [0.50, 0.8, 0.9]],
+        "fine": [[0.03, 0.10, 0.2], [0.10, 0.3, 0.6], [0.20, 0.5, 0.7]],
+        "suspension": [[0.01, 0.02, 0.03], [0.02, 0.05, 0.1], [0.40, 0.7, 0.8]],
+    }
+    statements = stated(regime(), courses, pi=(0.3, 0.45, 0.25))
+    openings = Openings(0.1, {"criminal": 0.3, "consumer": 0.7})
+    rows = tuple(row for row in packaged().rows if row.matter == "x-eu-2026")
+    design = Design(regime(), rows, date(2027, 2, 3), 0, statements, openings=openings)
+    truth = {name: prior.loc for name, prior in hazard_priors(regime()).items()} | {"closing": np.array(0.5)}
+    errors = draw_priors(statement_priors(statements), 400, np.random.default_rng(1))
+    true, probability = [], []
+    for seed in seeds:
+        world = draw_world(design, seed, truth)
+        news = gather_hazards(to_record(world), regime(), design.origin, statements).news
+        many = {name: np.broadcast_to(value, (400, *np.shape(value))) for name, value in truth.items()} | errors
+        one = np.ones(statements.location.shape)
+        likelihood = np.exp(news_terms(many, news, statements, one, regime()).log_likelihood).mean(axis=0)
+        true.append(world.scenario)
+        probability.append(statements.pi * likelihood / np.sum(statements.pi * likelihood))
+    return np.array(true), np.array(probability), statements.pi
+
+
+@pytest.mark.slow
+def test_scenarios_are_recognised_as_often_as_the_news_says():
+    """A martingale: in simulated worlds what the news makes of the scenarios is on average what they turn out to be."""
+    true, probability, pi = recognised(range(200))
+    for s in range(3):
+        p = probability[:, s]
+        assert abs(np.sum((true == s) - p)) < 3.5 * np.sqrt(np.sum(p * (1 - p)))
+        assert abs(p.mean() - pi[s]) < 3.5 * p.std() / np.sqrt(len(p))
+    said = np.log(probability[np.arange(len(true)), true])
+    expected = np.sum(probability * np.log(probability), axis=1)
+    assert abs(np.sum(said - expected)) < 3.5 * np.sqrt(
+        np.sum(probability * np.log(probability) ** 2) - np.sum(expected**2)
+    )
+    assert np.mean(said - np.log(pi[true])) > 0.1  # there is something to recognise

@@ -44,7 +44,8 @@ def focal_truth(world: World, after: date, fine: str = "fine") -> FocalTruth:
 
 def _all_closed(world: World, day: int) -> float:
     """Return when first no proceeding of the focal matter was open after a day on which one was; infinite: never."""
-    spans = [(world.rows[i].entry, int(world.closed[i]) or np.inf) for i in world.focal]
+    observed = _observed(world)
+    spans = [(world.rows[i].entry, int(world.closed[i]) or np.inf) for i in world.focal if observed[i]]
     for end in sorted(close for _, close in spans if day < close < np.inf):
         if not any(entry <= end < close for entry, close in spans):
             return float((end - day) / DAYS_PER_MONTH)
@@ -66,8 +67,13 @@ def first_events(world: World, after: date, windows: tuple[float, ...]) -> np.nd
 
 def at_risk(world: World, after: date) -> np.ndarray:
     """Return by proceeding whether it was observed, known and open at the end of a day."""
-    day, regime = after.toordinal(), world.design.regime
-    closing = {t for f in regime.families.values() if f.closes != "never" for t in f.types}
-    observed = [not any(kind in closing for kind, _ in row.steps) for row in world.rows]
+    day = after.toordinal()
     entered = np.array([row.entry <= day for row in world.rows])
-    return np.array(observed) & entered & ((world.closed == 0) | (world.closed > day))
+    return _observed(world) & entered & ((world.closed == 0) | (world.closed > day))
+
+
+def _observed(world: World) -> np.ndarray:
+    """Return by proceeding whether its first known step was no decision."""
+    families = world.design.regime.families.values()
+    closing = {kind for family in families if family.closes != "never" for kind in family.types}
+    return np.array([not any(kind in closing for kind, _ in row.steps) for row in world.rows])
