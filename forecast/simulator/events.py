@@ -4,8 +4,8 @@ On a day on which a proceeding is at risk an event of family e comes with probab
 what the statements say of a first event), and none with the rest: the day's families exclude each other. So the
 expected number of events of a family is exactly the sum of its hazard over the days at risk. That is where the
 likelihood's Poisson score, ``count - months * hazard``, has mean zero, so parameters fitted to a world are centred at
-its truth. Survival, ``prod(1 - p)``, differs from ``exp(-sum p)`` by half the sum of ``p^2``: by less than 0.003 in
-probability at ten events a year, and by less than 0.0005 at one.
+its truth. Survival, ``prod(1 - p)``, lies below ``exp(-sum p)`` by at most ``p / (2 e)`` for a
+constant p: by 0.005 at ten events a year, by 0.0005 at one.
 
 Of a focal matter at most one first event of a stated family comes on one day: where two proceedings draw one on the
 same day, the one with the lower number keeps it. That, too, is of second order in a day's probability.
