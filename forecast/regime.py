@@ -7,22 +7,21 @@ reference class know of law stands there as values; no other module names a fami
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from forecast.files import did_you_mean, fingerprint
 from forecast.quantities import Base, Number, Range, Real, Text
+from forecast.regime_time import Positive, Time
 from forecast.specification import packaged_priors
 from forecast.yaml_files import KeyPath, check_document, read_yaml, refusal
 
 DEFAULT_REGIME = "platforms"
 
-Positive = Annotated[Real, Field(gt=0)]
 Multiplier = Annotated[Real, Field(gt=0, le=1000)]
 
 
@@ -92,56 +91,6 @@ class Scales(Base):
     stage: Number
     age: Number
     trend: Number
-
-
-class Time(Base):
-    """How time enters the hazards.
-
-    ``log_age = log((min(months since opening, age_flat_after) + age_offset) / age_unit)``, rounded to multiples of
-    ``age_band``; ripening likewise with the months since the stage began; ``year``: years since ``reference``, no
-    earlier than ``earliest_year``, rounded to multiples of ``year_band``. Between the edges of these bands hazards are
-    constant, so time at risk can be summed exactly.
-    """
-
-    reference: Annotated[date, Strict()]
-    earliest_year: Real
-    age_offset: Positive
-    age_unit: Positive
-    age_flat_after: Positive
-    age_band: Positive
-    ripening_offset: Positive
-    ripening_unit: Positive
-    ripening_band: Positive
-    year_band: Positive
-
-    def log_age(self, months: np.ndarray | float) -> np.ndarray:
-        """Return the banded logarithm of age, for months since opening."""
-        capped = np.minimum(months, self.age_flat_after) + self.age_offset
-        return np.round(np.log(capped / self.age_unit) / self.age_band) * self.age_band
-
-    def ripening(self, months: np.ndarray | float) -> np.ndarray:
-        """Return the banded logarithm of time in a stage, for months since the stage began."""
-        capped = np.minimum(months, self.age_flat_after) + self.ripening_offset
-        return np.round(np.log(capped / self.ripening_unit) / self.ripening_band) * self.ripening_band
-
-    def year(self, days: np.ndarray | float) -> np.ndarray:
-        """Return the banded year, for days since ``reference``."""
-        return np.round(np.maximum(np.asarray(days) / 365.25, self.earliest_year) / self.year_band) * self.year_band
-
-    def age_edges(self) -> np.ndarray:
-        """Return the months since opening at which ``log_age`` changes, ascending."""
-        return _edges(self.age_offset, self.age_unit, self.age_band, self.age_flat_after)
-
-    def ripening_edges(self) -> np.ndarray:
-        """Return the months in a stage at which ``ripening`` changes, ascending."""
-        return _edges(self.ripening_offset, self.ripening_unit, self.ripening_band, self.age_flat_after)
-
-
-def _edges(offset: float, unit: float, band: float, flat_after: float) -> np.ndarray:
-    first = np.round(np.log(offset / unit) / band)
-    last = np.round(np.log((flat_after + offset) / unit) / band)
-    edges = unit * np.exp((np.arange(first, last) + 0.5) * band) - offset
-    return edges[(edges > 0) & (edges < flat_after)]
 
 
 class RuleTable(NamedTuple):
@@ -262,12 +211,10 @@ class Regime(Base):
         return RuleTable(
             classes=np.array([[not w.classes or c in w.classes for c in self.classes] for w in where]),
             stages=np.array([[not w.stages or s in w.stages for s in self.stage_names] for w in where]),
-            families=np.array([[(not r.families or f in r.families) and f not in r.except_ for f in self.families] for r in rows]),
-            with_bit=np.array([mark[w.with_mark] for w in where]),
-            without_bit=np.array([mark[w.without] for w in where]),
-            tag_bit=np.array([tag[w.tag] for w in where]),
-            age=np.array([w.age or (-np.inf, np.inf) for w in where], dtype=float),
-            ripens=np.array([rule.ripens for rule in rows]),
+            families=np.array([[(not r.families or f in r.families) and f not in r.except_ for f in self.families] for r
+            in rows]), with_bit=np.array([mark[w.with_mark] for w in where]), without_bit=np.array([mark[w.without] for
+            w in where]), tag_bit=np.array([tag[w.tag] for w in where]), age=np.array([w.age or (-np.inf, np.inf) for w
+            in where], dtype=float), ripens=np.array([rule.ripens for rule in rows]),
         )  # fmt: skip
 
 

@@ -16,9 +16,9 @@ from worlds import AS_OF, LATER, load_record, load_specification, with_news
 
 from forecast.exposure import build_exposure
 from forecast.likelihood import matter_likelihood, new_fines, new_users, other_data
-from forecast.story import build_model, model_data
 from forecast.observations import Observations, observe
 from forecast.parameters import constants, coordinates, draw_prior, effects, parameters
+from forecast.story import build_model, model_data
 
 ORIGINS = [AS_OF, LATER]
 POTENTIALS = ("users", "matters", "sizes", "turnover_figure", "openings")

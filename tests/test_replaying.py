@@ -18,11 +18,11 @@ from forecast.files import InputError
 from forecast.forecasting import conclude, fit
 from forecast.inference import Compiled, NotConvergedError, Posterior, Settings, gather
 from forecast.leaks import LeakError, require_no_leak
-from forecast.story import model_data
 from forecast.plots import look
 from forecast.record import Record
 from forecast.replaying import origins, replay, to_dataset
 from forecast.specification import load_specification as read_specification
+from forecast.story import model_data
 from forecast.vocabulary import SCENARIOS
 
 BRIEF = date(2026, 2, 3)

@@ -12,7 +12,6 @@ Days are ordinals of the calendar (``date.toordinal``); a state holds for whole 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -117,7 +116,8 @@ def episodes(record: Record, regime: Regime, until: date) -> tuple[Episode, ...]
 
 
 def _episode(
-    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str, watched: pd.Timestamp
+    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str, watched:
+    pd.Timestamp
 ) -> Episode:  # fmt: skip
     opened_on, closed_on, log = record.logs[case]
     opened, origin = opened_on.toordinal(), until.toordinal()
@@ -208,5 +208,3 @@ class _Walk:
 def months_between(start: int, end: int) -> float:
     """Return the months from one day to another, in months of 365.25 / 12 days."""
     return (end - start) / DAYS_PER_MONTH
-
-

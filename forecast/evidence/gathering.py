@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 
@@ -107,4 +108,4 @@ def _cells(
 
 def _split(start: int, end: int, breaks: Sequence[int]) -> list[tuple[int, int]]:
     points = [start, *sorted({b for b in breaks if start < b < end}), end]
-    return list(zip(points, points[1:], strict=False))
+    return list(pairwise(points))

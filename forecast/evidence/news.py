@@ -95,7 +95,7 @@ def _lived(focal: Sequence[Episode], begin: int, stop: float, edges: Edges) -> l
 
 
 def _came(focal: Sequence[Episode], first: np.ndarray, statements: Statements) -> list[tuple[int, Piece]]:
-    """Return group and last day (a piece of one day) of every first event of a stated family that carries likelihood."""
+    """Return group and day (a piece of one day) of every first event of a stated family that carries likelihood."""
     found = []
     for family in statements.families:
         on_day = [
@@ -106,10 +106,15 @@ def _came(focal: Sequence[Episode], first: np.ndarray, statements: Statements) -
         ]
         if on_day:
             _, row, episode, event = min(on_day, key=lambda x: x[0])
-            group = max(g for g in statements.of_family(family) if statements.first_day(statements.groups[g]) < event.day)
+            group = max(
+                g for g in statements.of_family(family) if statements.first_day(statements.groups[g]) < event.day
+            )
             state = episode.stretches[event.stretch].state
             found.append(
-                (group, Piece(row, episode.authority_class, episode.tags, episode.opened, event.day - 1, event.day, state))
+                (
+                    group,
+                    Piece(row, episode.authority_class, episode.tags, episode.opened, event.day - 1, event.day, state),
+                )
             )
     return found
 

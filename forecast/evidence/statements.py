@@ -1,4 +1,4 @@
-"""What the analyst states about the focal matter, as the likelihood takes it: intervals, locations, scenario weights."""
+"""What the analyst states about the focal matter, as the likelihood takes it: intervals, locations, weights."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from forecast.elicitation import conditional_probabilities, statement_location
 from forecast.regime import Regime
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH
+
+DEFAULT_TEMPO = 3.0
+"""Shape of the tempo's gamma distribution: matters differ in pace by half."""
 
 
 class Group(NamedTuple):
@@ -87,5 +90,5 @@ def statements_of(spec: Specification, regime: Regime) -> Statements:
         location=np.array(location).reshape(-1, len(names)),
         error_sd=spec.statements.error_sd.value,
         shared=spec.statements.shared.value,
-        tempo=getattr(spec.statements, "tempo", None).value if getattr(spec.statements, "tempo", None) else 3.0,
+        tempo=DEFAULT_TEMPO,
     )

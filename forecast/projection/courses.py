@@ -9,7 +9,7 @@ import numpy as np
 from forecast.evidence.episodes import Episode, months_between
 from forecast.evidence.gathering import HazardEvidence
 from forecast.model.hazards import stage_effects
-from forecast.projection.paths import Hazards, Kinds, Start
+from forecast.projection.drivers import Hazards, Kinds, Start
 from forecast.regime import Regime
 from forecast.vocabulary import DAYS_PER_MONTH
 
@@ -79,7 +79,7 @@ def hazards_of(
     multiplier: np.ndarray | None = None,
     tempo: np.ndarray | None = None,
 ) -> Hazards:
-    """Return the hazards of one course per draw, at the trend's level of ``day`` (an ordinal): it is not extrapolated."""
+    """Return the hazards of one course per draw, at the trend's level of ``day``, an ordinal: no extrapolation."""
     n, families = draws["rate"].shape
     year = float(regime.time.year(day - 0.5 - regime.time.reference.toordinal()))
     level = draws["rate"][:, None, :] + draws["powers"][:, kinds.authority_class, :]

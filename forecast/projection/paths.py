@@ -10,109 +10,22 @@ reference hazard. New proceedings open, and are followed like the old ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
 from forecast.evidence.cells import rule_values
-from forecast.regime import Regime, RuleTable
+from forecast.projection.drivers import Hazards, Kinds, Law, Start
+from forecast.regime import RuleTable
 
 MAX_NEW = 24
 """New proceedings of one course that are followed; further ones are counted but not followed."""
 
 
-class Hazards(NamedTuple):
-    """Parameters of the hazards of ``n`` courses, on the log scale; the first axis of every array is the course.
-
-    ``level``: course, kind of proceeding, family; rate, powers and trend together. ``stage``: course, stage, family.
-    ``age``: course, family. ``law``: course, rule. ``multiplier``: course, family, interval, on the natural scale (of
-    families that are not stated: unused). ``tempo``: course. ``closing``: course, probability that a decision closes.
-    ``opening``: course, (usual, raised) rate of new proceedings per month.
-    """
-
-    level: np.ndarray
-    stage: np.ndarray
-    age: np.ndarray
-    law: np.ndarray
-    multiplier: np.ndarray
-    tempo: np.ndarray
-    closing: np.ndarray
-    opening: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Hazards:
-        """Return these courses alone."""
-        return Hazards(*(np.ascontiguousarray(array[rows]) for array in self))
-
-
-class Kinds(NamedTuple):
-    """Kinds of proceedings: class and tags, stage and marks of a new one, and how often a new one is of the kind."""
-
-    authority_class: np.ndarray
-    tags: np.ndarray
-    stage: np.ndarray
-    marks: np.ndarray
-    share: np.ndarray
-
-
-class Start(NamedTuple):
-    """Where a matter stands, by proceeding: kind, months since opening and since the stage began, stage, marks, open.
-
-    ``happened``: family; whether the first event after ``as_of`` has come. ``elapsed``: months since ``as_of``.
-    ``ends``: family, interval; months after ``as_of`` at which the intervals of a stated family end (0: no more).
-    ``raised_until``: months from now until which the opening rate is raised.
-    """
-
-    kind: np.ndarray
-    age: np.ndarray
-    in_stage: np.ndarray
-    stage: np.ndarray
-    marks: np.ndarray
-    is_open: np.ndarray
-    happened: np.ndarray
-    elapsed: float
-    ends: np.ndarray
-    raised_until: float
-
-
-class Law(NamedTuple):
-    """What the regime says, as arrays for the compiled loop."""
-
-    moves: np.ndarray
-    closes: np.ndarray
-    marks: np.ndarray
-    age_edges: np.ndarray
-    age_values: np.ndarray
-    rule_edges: np.ndarray
-    stage_edges: np.ndarray
-    stage_values: np.ndarray
-    raising: np.ndarray
-    raised_months: float
-
-    @staticmethod
-    def of(regime: Regime, raised_by: tuple[str, ...] = (), raised_months: float = 0.0) -> Law:
-        """Return the arrays of a regime; ``raised_by``: families that raise the opening rate for so many months."""
-        time = regime.time
-        age, stage = time.age_edges(), time.ripening_edges()
-        named = [a for rule in regime.rules for a in rule.where.age or () if a > 0]
-        marks = {name: 1 << i for i, name in enumerate(regime.marks)}
-        return Law(
-            moves=regime.moves,
-            closes=regime.closes,
-            marks=np.array([marks.get(f.marks or "", 0) for f in regime.families.values()]),
-            age_edges=np.append(age, np.inf),
-            age_values=time.log_age(np.append(age, np.inf) - 1e-6),
-            rule_edges=np.append(np.unique(named), np.inf),
-            stage_edges=np.append(stage, np.inf),
-            stage_values=time.ripening(np.append(stage, np.inf) - 1e-6),
-            raising=np.array([f in raised_by for f in regime.families]),
-            raised_months=float(raised_months),
-        )
-
-
 @dataclass(frozen=True)
 class Paths:
-    """Simulated events, times in months from now; one entry per event in ``path``, ``time``, ``family``, ``proceeding``.
+    """Simulated events, times in months from now; one entry per event in ``path``, ``time``, ``family``,
+    ``proceeding``.
 
     ``proceeding``: index into the matter's proceedings, those of ``Start`` first, then new ones in order of opening.
     ``new_path``, ``new_time``, ``new_kind``: new proceedings. ``all_closed``: path; when first none was open (infinite:
@@ -182,7 +95,8 @@ def simulate_paths(
 
 def _entries(count: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
     """Return row and column of every entry of a ragged table that is kept in a full one."""
-    return np.nonzero(np.arange(room) < count[:, None])
+    row, column = np.nonzero(np.arange(room) < count[:, None])
+    return row, column
 
 
 @njit(cache=True)
@@ -219,7 +133,7 @@ def _simulate(hazards, start, kinds, law, rules, horizon, seeds, room):
     new_time, new_kind = np.empty((n, MAX_NEW)), np.empty((n, MAX_NEW), np.int64)
     all_closed, compensator = np.full(n, np.inf), np.zeros((n, families, start.ends.shape[1]))
     for i in prange(n):
-        np.random.seed(seeds[i])
+        np.random.seed(seeds[i])  # noqa: NPY002
         count[i], new[i], all_closed[i] = _course(
             i, hazards, start, kinds, law, rules, horizon, time[i], family[i], proceeding[i], new_time[i], new_kind[i],
             compensator[i],
@@ -228,9 +142,7 @@ def _simulate(hazards, start, kinds, law, rules, horizon, seeds, room):
 
 
 @njit(cache=True, error_model="numpy")
-def _course(
-    i, hazards, start, kinds, law, rules, horizon, time, family, proceeding, new_time, new_kind, compensator
-):
+def _course(i, hazards, start, kinds, law, rules, horizon, time, family, proceeding, new_time, new_kind, compensator):
     families, old = hazards.age.shape[1], len(start.kind)
     most = old + MAX_NEW
     count, new, all_closed = 0, 0, np.inf
@@ -278,7 +190,7 @@ def _course(
         rate = hazards.opening[i, int(t < raised_until - 1e-9)]
         if t < raised_until - 1e-9:
             edge = min(edge, raised_until)
-        wait = np.random.exponential(1.0) / (everything + rate) if everything + rate > 0 else np.inf
+        wait = np.random.exponential(1.0) / (everything + rate) if everything + rate > 0 else np.inf  # noqa: NPY002
         step = min(wait, edge - t)
         for e in range(families):
             if start.ends[e, 0] > 0 and not happened[e] and start.elapsed + t < _last_end(start.ends, e) - 1e-9:
@@ -287,11 +199,12 @@ def _course(
             t = edge
             continue
         t += wait
-        left = np.random.random() * (everything + rate)
+        left = np.random.random() * (everything + rate)  # noqa: NPY002
         if left >= everything:
             opened += 1
             if size < most:
-                k = min(np.searchsorted(cumulative, np.random.random() * cumulative[-1], side="right"), len(cumulative) - 1)
+                point = np.random.random() * cumulative[-1]  # noqa: NPY002
+                k = min(np.searchsorted(cumulative, point, side="right"), len(cumulative) - 1)
                 kind[size], stage[size], marks[size] = k, kinds.stage[k], kinds.marks[k]
                 born[size], moved[size], is_open[size], change[size] = t, t, True, t
                 new_time[new], new_kind[new] = t, k
@@ -319,7 +232,7 @@ def _course(
             stage[c], moved[c] = law.moves[stage[c], e], t
         marks[c] |= law.marks[e]
         change[c] = t
-        if law.closes[e] == 2 or (law.closes[e] == 1 and np.random.random() < hazards.closing[i]):
+        if law.closes[e] == 2 or (law.closes[e] == 1 and np.random.random() < hazards.closing[i]):  # noqa: NPY002
             is_open[c] = False
             if not is_open.any():
                 all_closed = min(all_closed, t)

@@ -6,10 +6,10 @@ interval's multiplier makes it hold for the matter as it is simulated:
 
     correction <- correction * ((A(P_K) - A(P_(K-1))) / (A(Q_K) - A(Q_(K-1))))^step,      A(P) = k ((1 - P)^(-1/k) - 1),
 
-with P the stated and Q the simulated probability, until they agree; the exponent ``step`` is 1 at first, then smaller, to
-average over the noise. Q is estimated by common random numbers over draws of the reference class as known on ``as_of``:
-whatever comes later does not change what the brief meant. The correction is part of the translation of the brief and
-fixed from then on.
+with P the stated and Q the simulated probability, until they agree; the exponent ``step`` is 1 at first, then smaller,
+to average over the noise. Q is estimated by common random numbers over draws of the reference class as known on
+``as_of``: whatever comes later does not change what the brief meant. The correction is part of the translation of the
+brief and fixed from then on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from forecast.evidence.statements import Statements
 from forecast.files import InputError, Problem
 from forecast.model.focal import multipliers_by_family, news_terms
 from forecast.model.priors import draw_priors, statement_priors
-from forecast.projection.paths import Hazards, Kinds, Law, Paths, Start, simulate_paths
+from forecast.projection.drivers import Hazards, Kinds, Law, Start
+from forecast.projection.paths import Paths, simulate_paths
 
 TOLERANCE, ENOUGH = 0.005, 0.02
 """Differences between stated and simulated probabilities, relative to the standard deviation ``sqrt(P (1 - P))`` of the
