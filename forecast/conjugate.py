@@ -4,6 +4,7 @@
 name                   prior, from the prior file              data
 =====================  ======================================  ============================================
 appeal_probability     Beta(mean weight, (1 - mean) weight)    fines appealed, of those known to be or not
+..._large              Beta                                    the same of large fines
 closing_probability    Beta                                    decisions that closed the proceeding that day
 ruling_rate            Gamma(rate weight, weight) per phase    rulings, months pending since the decision
 ruling_outcome         Dirichlet(counts)                       fines upheld, reduced, annulled
@@ -41,6 +42,7 @@ def draw_conjugate(
     none = np.zeros(0)
     return {
         "appeal_probability": _beta(appeals.probability, o.appealed if o else (0, 0), n, rng),
+        "appeal_probability_large": _beta(appeals.probability_large, o.appealed_large if o else (0, 0), n, rng),
         "closing_probability": _beta(spec.closing, o.closed if o else (0, 0), n, rng),
         "ruling_rate": rng.gamma(
             [p.rate.value * p.weight.value for p in phases] + rulings,

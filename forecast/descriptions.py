@@ -23,21 +23,12 @@ LOG_SD = "log of a standard deviation"
 SCORE = "standard deviations"
 LOG_MULTIPLIER = "log of a multiplier"
 PARAMETERS = {
-    "log_rate": Words("log reference hazard", LOG_RATE, "Months 0 to 6, before findings, reference class."),
-    "log_scale": Words("log scale of the effects", LOG_SD, "Standard deviation of each kind of effect on log hazards."),
-    "phase_score": Words("score of the phase effect", SCORE, "Standard score of phase, by family and later phase."),
-    "stage_score": Words("score of the stage effect", SCORE, "Standard score of stage, by family and later stage."),
-    "authority_score": Words("score of the authority effect", SCORE, "Standard score of authority, by class, family."),
-    "pace_score": Words("score of the provider's pace", SCORE, "Standard score of pace, by provider."),
-    "procedure_score": Words(
-        "score of criminal procedure", SCORE, "Criminal against all other authorities, by family."
-    ),
-    "log_step": Words("log step of severity", "log", "Steps from the class significant, down and up."),
-    "log_loading": Words(
-        "log loading on severity", "log", "Size of the loading of each family relative to the fine's."
-    ),
-    "log_shape": Words("log shape of the frailty", "log", "The frailty of a matter is Gamma(shape, shape)."),
-    "log_ratio": Words("log ratio of class weights", "log", "Weight of a class relative to the class limited."),
+    "rate": Words("log reference hazard", LOG_RATE, "At the regime's reference age, before findings, by family."),
+    "powers": Words("powers of a class", LOG_MULTIPLIER, "Hazard by class of authorities and family."),
+    "stage": Words("effect of the stage", LOG_MULTIPLIER, "Hazard in a later stage against a procedure's first."),
+    "age": Words("power of age", "power", "Power of the age of a proceeding in its hazard, by family."),
+    "law": Words("effect of a rule", LOG_MULTIPLIER, "Multiplier of a rule of law, or power of ripening."),
+    "trend": Words("trend", "log change a year", "Of all hazards, over the years of the record."),
     "statement_shared": Words("shared error of a statement", SCORE, "Error of a statement that scenarios share."),
     "statement_own": Words("own error of a statement", SCORE, "Error of a statement by scenario."),
     "impact_score": Words("score of an impact", SCORE, "Standard score of each impact, before they are correlated."),
@@ -58,16 +49,6 @@ PARAMETERS = {
 }
 """The sampled parameters, all normal a priori."""
 EFFECTS = {
-    "phase": Words("effect of the phase", LOG_MULTIPLIER, "Hazard in a later phase against months 0 to 6."),
-    "stage": Words("effect of the stage", LOG_MULTIPLIER, "Hazard in a later stage against before findings."),
-    "authority": Words("effect of the authority", LOG_MULTIPLIER, "Hazard by class of authority and family."),
-    "pace": Words("pace of the provider's proceedings", LOG_MULTIPLIER, "Hazard of all families, by provider."),
-    "loading": Words("loading on severity", "ratio to the fine's", "Effect of severity on the family's log hazard."),
-    "severity": Words(
-        "severity of the class", "log hazard of a fine", "Relative to the class significant, which is 0."
-    ),
-    "shape": Words("shape of the frailty", "", "The frailty of a matter is Gamma(shape, shape); large: alike."),
-    "weight": Words("weight of the class", "probability", "Share of matters in each class: the outside view's prior."),
     "stated_probability": Words(
         "stated probability", "probability", "Of a first event in the interval, given none before."
     ),
@@ -78,6 +59,7 @@ EFFECTS = {
 """What the parameters imply, in the terms of the formulas."""
 CONJUGATE = {
     "appeal_probability": Words("probability of an appeal", "probability", "That a fine is appealed."),
+    "appeal_probability_large": Words("probability of an appeal", "probability", "That a large fine is appealed."),
     "closing_probability": Words("probability of closing", "probability", "That a decision closes the proceeding."),
     "ruling_rate": Words("rate of rulings", "rulings a month", "On a pending appeal, by months since the decision."),
     "ruling_outcome": Words(
@@ -102,12 +84,16 @@ REPLICATED = {
     "fine_share": Words("size of a fine", "share of the statutory ceiling", "Fines of the reference class."),
 }
 DATA = {
-    "months": Words("months at risk", "months", "Of each proceeding, by phase and stage, as the record covers them."),
+    "months": Words("months at risk", "months", "By cell of person-time and family."),
+    "events": Words("events", "count", "That carry likelihood, by cell of person-time and family."),
+    "cell_class": Words("class of authorities", "", "Of each cell."),
+    "cell_stage": Words("stage", "", "Of each cell."),
+    "cell_log_age": Words("log age", "log", "Banded logarithm of the age of proceedings, of each cell."),
+    "cell_year": Words("year", "years", "Since the reference day of the trend, of each cell."),
+    "cell_rules": Words("values of rules", "", "0 where a rule does not hold."),
     "case_matter": Words("matter of the proceeding", "", "Identifier of the matter."),
-    "case_open": Words("open at the origin", "", "Whether the proceeding is open at the origin."),
-    "event_case": Words("proceeding of the event", "", "Identifier of the proceeding of each counted event."),
-    "event_family": Words("family of the event", "", "What the event counts as."),
-    "event_cell": Words("phase and stage of the event", "", "Where the proceeding stood before the event."),
+    "case_open": Words("open at the origin", "", "Whether the proceeding is open and observed at the origin."),
+    "correction": Words("correction of statements", "multiplier", "Makes the stated probabilities true in simulation."),
     "size_logit": Words("size of a fine", "logit of the share of the ceiling", "Fines of the reference class."),
     "size_instrument": Words("instrument of the fine", "", "Of each fine of the reference class."),
     "users": Words(
@@ -117,17 +103,18 @@ DATA = {
     "opening_months": Words("months of designation", "months", "By provider, usual and raised."),
 }
 SUMS = {
-    "matters": Words("log-likelihood of all matters", "nats", "Sum over the matters of the record."),
-    "users": Words("log density of user numbers", "nats", "Changes of counts that no scenario touches."),
-    "sizes": Words("log density of sizes of fines", "nats", "All fines of the reference class."),
-    "turnover_figure": Words("log density of the turnover figure", "nats", "The latest one that was published."),
-    "openings": Words("log-likelihood of openings", "nats", "Counts of openings by provider, up to a constant."),
+    "events": Words("log-likelihood of events", "nats", "Sum over the cells of person-time, up to a constant."),
+    "news": Words("log-likelihood of the news", "nats", "About the focal matter, scenarios and tempo summed out."),
+    "user_change": Words("log density of user numbers", "nats", "Changes of counts that no scenario touches."),
+    "fine_size": Words("log density of sizes of fines", "nats", "All fines of the reference class."),
+    "turnover": Words("log density of the turnover figure", "nats", "The latest one that was published."),
+    "openings": Words("log-likelihood of openings", "nats", "Counts of openings by provider."),
 }
 MATTERS = {
     "matters": Words(
         "log-likelihood of a matter",
         "nats",
-        "By matter, classes and frailty integrated out. Matters without months at risk have no row: they say nothing.",
+        "By matter, up to a constant; the focal one with its news. Matters without months at risk have no row: they say nothing.",
     ),
 }
 PRIORS = {
@@ -151,12 +138,17 @@ GROUPS: dict[str, Mapping[str, Words]] = {
 FIRST_EVENTS = {
     "findings": "preliminary findings or charges",
     "executive": "an executive charged",
+    "judicial_investigation": "a judicial investigation",
     "order": "an operational order",
+    "order.extensive": "an order to overhaul moderation",
+    "order.filtering": "an order to filter content",
     "suspension": "a suspension of the service",
     "fine": "a fine",
     "commitments": "accepted commitments",
-    "closure": "all proceedings closed",
-    "appeal": "an appeal against a fine",
+    "dropped": "a proceeding closed without a fine",
+    "all_closed": "all proceedings closed",
+    "appeal": "an appeal against a fine to come",
+    "appeal_of_old_fine": "an appeal against a fine already imposed",
 }
 TARGETS = {
     "fine_imposed": ("fines imposed", "Sum of the fines by the horizon, before appeals."),
@@ -164,7 +156,10 @@ TARGETS = {
     "fine_largest": ("largest fine", "Largest single fine by the horizon; missing where there is none."),
     "fine_left": ("fines left after appeals", "Sum of the fines by the horizon, less what rulings by then take away."),
     "fine_left_share": ("fines left after appeals, of turnover", "What is left of the fines over a year's turnover."),
-    "valuation_change": ("change of valuation", "Relative change of the provider's value since the origin."),
+    "valuation_impact": ("valuation lost", "Share of the provider's value lost to enforcement by the horizon."),
+    "valuation_change": ("change of valuation", "Relative change of the provider's value since the origin, market included."),
+    "cost:moderation": ("cost of moderation", "Additional spending from the origin to the horizon."),
+    "cost:advertising": ("lost advertising", "Revenue lost with users from the origin to the horizon."),
     "user_attrition": ("users lost", "Share of users lost to enforcement by the horizon."),
     "moderation_spending": ("spending on moderation", "Additional spending at the horizon."),
     "total_cost": ("total cost", "Fines left, spending and lost revenue from the origin to the horizon."),

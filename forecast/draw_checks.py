@@ -19,7 +19,6 @@ import xarray as xr
 
 from forecast.files import InputError, Problem, size_text
 from forecast.inference import STATISTICS, Evidence, labels_of
-from forecast.parameters import parameters
 from forecast.record import Record
 from forecast.resolution import RESOLUTIONS
 from forecast.specification import Specification
@@ -169,8 +168,7 @@ def _tree(tree: xr.DataTree, evidence: Evidence, e: Expected) -> Iterator[str]:
         yield from (f"group {name}: {what}" for what in _parameters(groups[name], own, coords))
     for name, group in groups.items():
         yield from (f"group {name}: {what}" for what in _numbers(name, group, e))
-    table = parameters(evidence.specification, evidence.coords)
-    if [label for k, p in table.items() for label in labels_of(k, p.dims, evidence.coords)] != list(e.parameters):
+    if [label for k, p in evidence.priors.items() for label in labels_of(k, p.dims, evidence.coords)] != list(e.parameters):
         yield "group posterior: has other parameters than posterior_summary.csv"
     if not set(STATISTICS) <= set(groups["sample_stats"].data_vars):
         yield f"group sample_stats: lacks one of {', '.join(STATISTICS)}"
@@ -216,11 +214,11 @@ def _counted(numbers: np.ndarray, whole: bool) -> bool:
 
 def _densities(groups: Mapping[str, xr.Dataset], evidence: Evidence) -> Iterator[str]:
     """Yield where the log-likelihood of the draws, which an update takes as known, has other parts or matters."""
-    found, known = _labels(groups["log_likelihood"], "matter"), list(evidence.exposure.matters)
+    found, known = _labels(groups["log_likelihood"], "matter"), list(evidence.hazards.matters)
     if "matters" not in groups["log_likelihood"] or (set(found) - set(known) if SUMS in groups else found != known):
         yield "group log_likelihood: has other matters than the record gives"
-    if SUMS in groups and "matters" not in groups[SUMS]:
-        yield f"group {SUMS}: lacks the matters"
+    if SUMS in groups and "events" not in groups[SUMS]:
+        yield f"group {SUMS}: lacks the events"
 
 
 def _replicates(groups: Mapping[str, xr.Dataset]) -> Iterator[str]:

@@ -25,7 +25,7 @@ __all__ = [
     "seal", "with_labels", "without_nan", "write_json",
 ]  # fmt: skip
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's layout; a folder of another version is refused."""
 MOST_JSON = 64 * 2**20
 MOST_DRAWS = 4 * 2**30

@@ -26,17 +26,19 @@ from forecast.folders import (
     write_json,
 )  # fmt: skip
 from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
-from forecast.outcomes import imagine, outside_weights
+from forecast.outcomes import imagine
 from forecast.prior_check import from_prior
 from forecast.progress import report, working
 from forecast.record import Record, load_record, save_record
 from forecast.record_tables import TABLES as RECORD_TABLES
 from forecast.requests import read_request
+from forecast.resolution import base_rate, clauses_of
 from forecast.silence import assumption
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import posterior_table, resolution_table, scenario_table, scenario_views, summary_table, targets
-from forecast.trees import provenance, to_tree, write
-from forecast.watchlist import event_probabilities, focal_statute, next_fines
+from forecast.trees import provenance, stored_correction, to_tree, write
+from forecast.vocabulary import SCENARIOS
+from forecast.watchlist import event_probabilities, next_fines
 
 DRAWS = ("outcomes", "prior_outcomes")
 
@@ -123,13 +125,14 @@ def fit(
     """
     spec = evidence.specification
     weight = spec.pooling.value
-    if weight == 1 or not evidence.exposure.inside:
+    if weight == 1 or not evidence.inside:
         return converged(compiled, evidence, settings)
-    known = record.as_of(evidence.exposure.origin)
-    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of, wider or known)
+    known = record.as_of(evidence.origin)
+    at_brief = evidence if evidence.elapsed == 0 else gather(spec, record, spec.as_of, wider or known)
     first = converged(compiled, at_brief, settings)
-    outside = outside_weights(first.draws).mean(axis=0)
-    pooled = at_brief.constants.pi**weight * outside ** (1 - weight)
+    classes = imagine(first.draws, np.random.default_rng([settings.seed, 9]), outside=True).scenario
+    outside = (np.bincount(classes, minlength=len(SCENARIOS)) + 0.5) / (len(classes) + 0.5 * len(SCENARIOS))
+    pooled = at_brief.pi**weight * outside ** (1 - weight)
     return converged(compiled, replace(evidence, pooled_pi=pooled / pooled.sum()), settings)
 
 
@@ -140,15 +143,18 @@ def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = No
     What the prior alone says at ``as_of`` is taken over from an ``earlier`` forecast where it would be the same.
     """
     evidence, settings = posterior.evidence, posterior.settings
-    spec, origin = evidence.specification, str(evidence.exposure.origin)
+    spec, origin = evidence.specification, str(evidence.origin)
     rng = np.random.default_rng([settings.seed, 3])
-    law = focal_statute(posterior.draws, record)
-    future = imagine(posterior.draws, law.ceilings, law.instruments, rng)
+    future = imagine(posterior.draws, rng)
+    outside = imagine(posterior.draws, rng, outside=True) if future.view == "inside" else future
+    base = base_rate(record.as_of(evidence.origin).in_force(), clauses_of(spec.resolution), spec.matter)
     prior, outcomes = _before(evidence, record, settings, earlier), targets(future)
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": future.view, "seed": settings.seed}
     tables = {
         "summary": summary_table(outcomes, origin, settings.chains),
-        "scenarios": scenario_table(scenario_views(posterior.draws, outcomes), origin, settings.chains),
+        "scenarios": scenario_table(
+            scenario_views(posterior.draws, outcomes, outside.scenario, base), origin, settings.chains
+        ),
         "event_probabilities": _dated(event_probabilities(future, rng), origin),
         "next_fines": _dated(next_fines(future, record, rng), origin),
         "posterior_summary": posterior_table(posterior),
@@ -184,12 +190,12 @@ class Before(NamedTuple):
 
 
 def _before(evidence: Evidence, record: Record, settings: Settings, earlier: Forecast | None) -> Before:
-    if not evidence.exposure.inside:
+    if not evidence.inside:
         return Before(xr.Dataset(), pd.DataFrame(), pd.DataFrame())
     spec, n = evidence.specification, settings.chains * settings.draws
     if earlier is not None and _began_alike(earlier, spec, record, n, settings.seed):
         return Before(earlier.prior_outcomes, earlier.tables["statements"], earlier.tables["prior_resolution"])
-    at_brief = evidence if evidence.exposure.elapsed == 0 else gather(spec, record, spec.as_of)
+    at_brief = evidence if evidence.elapsed == 0 else gather(spec, record, spec.as_of)
     prior = from_prior(at_brief, record, n, settings.seed)
     return Before(prior.outcomes, prior.tables["statements"], prior.tables["prior_resolution"])
 
@@ -265,7 +271,7 @@ def load(folder: Path | str) -> Forecast:
     complete_to = date.fromisoformat(silence["last_publication"]) if silence else origin
     record = replace(load_record(folder / "record"), as_of_date=origin, complete_to=complete_to)
     require_same(saved.manifest, spec, record, folder / MANIFEST)
-    draws = _read_draws(folder, saved, gather(spec, record, origin))
+    draws = _read_draws(folder, saved, spec, record, origin)
     return Forecast(
         specification=spec,
         record=record,
@@ -276,14 +282,15 @@ def load(folder: Path | str) -> Forecast:
     )
 
 
-def _read_draws(folder: Path, saved: Saved, evidence: Evidence) -> dict[str, Any]:
+def _read_draws(folder: Path, saved: Saved, spec: Specification, record: Record, origin: date) -> dict[str, Any]:
     """Return the tree and the joint draws of a folder, checked against everything else in it."""
     expected = Expected.of(saved.tables, saved.diagnostics["settings"], tuple(saved.manifest["horizons"]))
     tree = read_tree(folder / "posterior.nc")
+    evidence = gather(spec, record, origin, correction=stored_correction(tree, spec))
     problems = tree_problems(tree, evidence, expected, folder / "posterior.nc")
     draws = {name: read_tree(folder / f"{name}.nc").to_dataset() for name in DRAWS}
     for name in DRAWS:
-        if name == "outcomes" or evidence.exposure.inside or draws[name].variables:
+        if name == "outcomes" or evidence.inside or draws[name].variables:
             problems += outcome_problems(draws[name], expected, folder / f"{name}.nc")
     if problems:
         raise InputError(problems)

@@ -6,26 +6,30 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast.conjugate import draw_conjugate
-from forecast.exposure import Exposure, build_exposure
-from forecast.likelihood import MatterLikelihood, matter_likelihood, new_fines, new_scopes, new_users
-from forecast.monte_carlo import convergence
-from forecast.observations import Observations, above_fines, observe
-from forecast.parallel import check
-from forecast.parameters import Constants, constants, coordinates, draw_prior, effects, parameters
-from forecast.progress import report, working
-from forecast.record import Record
-from forecast.settings import Settings as Settings  # noqa: PLC0414  (others import it from here)
-from forecast.specification import Specification
+from scipy.special import logsumexp
 
+from forecast.conjugate import draw_conjugate
+from forecast.gathered import Evidence
+from forecast.gathered import gather as gather  # noqa: PLC0414  (others import it from here)
+from forecast.model.figures import figure_effects, log_figures, log_figures_given_scenario
+from forecast.model.focal import NewsTerms, news_terms
+from forecast.model.hazards import log_hazards
+from forecast.model.mode import normal_approximation
+from forecast.model.priors import draw_priors, hazard_priors
+from forecast.monte_carlo import convergence
+from forecast.parallel import check
+from forecast.progress import report, working
+from forecast.settings import Settings as Settings  # noqa: PLC0414  (others import it from here)
+
+CHUNK = 400
+"""Draws whose hazards in all cells are held in memory at once."""
 MAX_R_HAT, MIN_ESS = 1.01, 400
 STATISTICS = ("diverging", "n_steps", "depth", "maxdepth_reached", "energy", "logp", "step_size", "mean_tree_accept")
 TARGET_ACCEPT = 0.88
@@ -33,38 +37,6 @@ TARGET_ACCEPT = 0.88
 means mix fast and variances slowly; above it trees are twice as deep for little."""
 POLL = 0.2
 """Seconds after which a thread that samples looks whether it is still wanted."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One prior file and what was public by one origin, as the model takes it."""
-
-    specification: Specification
-    exposure: Exposure
-    observations: Observations
-    pooled_pi: np.ndarray | None = None
-    """Scenario probabilities after pooling with the outside view; ``None``: the analyst's own."""
-
-    @cached_property
-    def constants(self) -> Constants:
-        """The numbers that the prior file fixes, on the model's scales."""
-        fixed = constants(self.specification, self.exposure)
-        return fixed if self.pooled_pi is None else replace(fixed, pi=self.pooled_pi)
-
-    @cached_property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        """Labels of the model's dimensions."""
-        return coordinates(self.exposure, self.observations)
-
-
-def gather(specification: Specification, record: Record, origin: date, wider: Record | None = None) -> Evidence:
-    """Return the evidence public by the end of ``origin``; ``wider`` fixes the coordinates for several origins."""
-    providers = tuple(wider.proceedings["provider_group"]) if wider else ()
-    return Evidence(
-        specification,
-        build_exposure(record, specification, origin, providers),
-        observe(record, specification, origin, wider),
-    )
 
 
 class NotConvergedError(RuntimeError):
@@ -80,13 +52,11 @@ class NotConvergedError(RuntimeError):
 class Draws:
     """Draws of everything unknown, from the posterior or the prior, with one leading axis of draws.
 
-    ``flat`` are the parameters by name, the conjugate ones included; ``likelihood`` is theirs where it was
-    computed already.
+    ``flat`` are the parameters by name, the conjugate ones included.
     """
 
     evidence: Evidence
     flat: Mapping[str, np.ndarray] = field(repr=False)
-    likelihood: MatterLikelihood | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.flat["log_turnover"])
@@ -97,27 +67,54 @@ class Draws:
 
     @cached_property
     def effects(self) -> dict[str, np.ndarray]:
-        """What the formulas speak of."""
-        return effects(self.flat, self.evidence.constants)
+        """What the formulas speak of besides hazards: see `forecast.model.figures`."""
+        return figure_effects(self.flat, self.evidence.stated)
 
     @cached_property
-    def matters(self) -> MatterLikelihood:
-        """Log-likelihood of every matter and scenario at every draw."""
-        if self.likelihood is not None:
-            return self.likelihood
-        spec, observations = self.evidence.specification, self.evidence.observations
-        fines = new_fines(self.flat, self.effects, self.evidence.constants, spec.fines.reading, observations)
-        users = new_users(self.flat, self.effects, observations)
-        scopes = new_scopes(self.evidence.constants, observations)
-        return matter_likelihood(self.effects, self.evidence.exposure, fines + users + scopes)
+    def news(self) -> NewsTerms | None:
+        """The likelihood of first events by scenario, multipliers and tempo; ``None`` before the brief."""
+        hazards = self.evidence.hazards
+        if hazards.news is None or hazards.statements is None:
+            return None
+        return news_terms(self.flat, hazards.news, hazards.statements, self.evidence.correction, hazards.regime)
+
+    @cached_property
+    def log_news(self) -> np.ndarray:
+        """``log p(news | s, theta)``, shape draw, scenario: first events, fines and users; zero where there is none."""
+        e = self.evidence
+        if self.news is None:
+            return np.zeros((len(self), len(e.statements.scenarios)))
+        figures = log_figures_given_scenario(self.flat, self.effects, e.stated, e.specification, e.observations)
+        return self.news.log_likelihood + figures
+
+    @cached_property
+    def by_matter(self) -> np.ndarray:
+        """``log p(events of a matter | theta)``, shape draw, matter, up to a constant; the news apart."""
+        hazards, out = self.evidence.hazards, []
+        for rows in np.array_split(np.arange(len(self)), max(len(self) // CHUNK, 1)):
+            part = {name: self.flat[name][rows] for name in hazard_priors(hazards.regime)}
+            log_h = log_hazards(part, hazards.cells.covariates, hazards.regime).reshape(len(rows), -1)
+            out.append(hazards.matter_count @ log_h.T - hazards.matter_months @ np.exp(log_h).T)
+        return np.concatenate(out, axis=1).T
+
+    @cached_property
+    def log_likelihoods(self) -> dict[str, np.ndarray]:
+        """The log-likelihood of each kind of data, shape draw: ``events``, ``news`` and the figures."""
+        e = self.evidence
+        news = {} if self.news is None else {"news": logsumexp(self.log_news + e.log_pi, axis=1)}
+        return {
+            "events": self.by_matter.sum(axis=1),
+            **news,
+            **log_figures(self.flat, self.effects, e.observations),
+        }
 
 
 @dataclass(frozen=True)
 class Posterior:
     """What the sampler gave: ``raw`` parameters and ``exact`` conjugate ones, by name, each chain, draw, ...
 
-    ``statistics`` are the sampler's, per draw. ``likelihood``: as in ``Draws``. ``r_hat``: that of the chains, by
-    parameter, where their draws were reweighted since.
+    ``statistics`` are the sampler's, per draw. ``r_hat``: that of the chains, by parameter, where their draws were
+    reweighted since.
     """
 
     evidence: Evidence
@@ -125,7 +122,6 @@ class Posterior:
     raw: Mapping[str, np.ndarray] = field(repr=False)
     exact: Mapping[str, np.ndarray] = field(repr=False)
     statistics: Mapping[str, np.ndarray] = field(repr=False)
-    likelihood: MatterLikelihood | None = field(default=None, repr=False)
     r_hat: pd.Series | None = field(default=None, repr=False)
 
     @cached_property
@@ -133,7 +129,7 @@ class Posterior:
         """All draws, chain after chain."""
         both = {**self.raw, **self.exact}
         flat = {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in both.items()}
-        return Draws(self.evidence, flat, self.likelihood)
+        return Draws(self.evidence, flat)
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:
@@ -175,10 +171,10 @@ class Compiled:
         import nutpie  # noqa: PLC0415
         import pytensor  # noqa: PLC0415  (PyMC and nutpie cost seconds: only what samples imports them)
 
-        from forecast.story import build_model  # noqa: PLC0415
+        from forecast.model.build import build_model  # noqa: PLC0415
 
         self._coords = evidence.coords
-        model = build_model(evidence.specification, evidence.exposure, evidence.observations)
+        model = build_model(evidence)
         with pytensor.config.change_flags(numba__fastmath=False):  # rounding must not depend on what was cached
             self._model = nutpie.compile_pymc_model(model)
 
@@ -187,15 +183,12 @@ class Compiled:
 
         An interruption ends the sampler and is raised: chains that were cut short are never returned.
         """
-        from forecast.story import model_data  # noqa: PLC0415
+        from forecast.model.build import model_data  # noqa: PLC0415
 
         if evidence.coords != self._coords:
             raise ValueError("the evidence has other coordinates than the compiled model: compile it anew")
-        data = model_data(evidence.constants, evidence.exposure, evidence.observations)
-        tree = _sampled(self._model.with_data(**data), settings)
-        names = parameters(evidence.specification, evidence.coords)
-        raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in names}
-        raw["log_turnover"] = above_fines(raw["log_turnover"], evidence.observations)
+        tree = _sampled(self._model.with_data(**model_data(evidence)), settings)
+        raw = {name: np.ascontiguousarray(tree["posterior"][name].values) for name in evidence.priors}
         rng = np.random.default_rng([settings.seed, 1])
         n = settings.chains * settings.draws
         exact = draw_conjugate(evidence.specification, evidence.observations, n, rng)
@@ -267,7 +260,7 @@ def diagnose(raw: Mapping[str, np.ndarray], evidence: Evidence, r_hat: pd.Series
     that were reweighted have the ``r_hat`` of their chains, which says whether those met; 1 where no chain had the
     parameter, which then is drawn from its prior.
     """
-    table = parameters(evidence.specification, evidence.coords)
+    table = evidence.priors
     labels, stacked = [], []
     for name, values in raw.items():
         stacked.append(values.reshape(*values.shape[:2], math.prod(values.shape[2:])))  # -1 fails where it is empty
@@ -290,5 +283,15 @@ def labels_of(name: str, dims: tuple[str, ...], coords: Mapping[str, tuple[str, 
 def prior_draws(evidence: Evidence, n: int, seed: int) -> Draws:
     """Return ``n`` independent draws of every parameter, conjugate ones included, from the prior file alone."""
     rng = np.random.default_rng([seed, 2])
-    table = parameters(evidence.specification, evidence.coords)
-    return Draws(evidence, {**draw_prior(table, n, rng), **draw_conjugate(evidence.specification, None, n, rng)})
+    flat = draw_priors(evidence.priors, n, rng)
+    return Draws(evidence, {**flat, **draw_conjugate(evidence.specification, None, n, rng)})
+
+
+def brief_draws(evidence: Evidence, n: int, seed: int) -> Draws:
+    """Return ``n`` independent draws of what the brief says on its ``as_of``; ``evidence`` is that of the day.
+
+    Hazards come from the normal approximation of the reference class's posterior, everything else from its prior.
+    """
+    rng = np.random.default_rng([seed, 2])
+    prior = prior_draws(evidence, n, seed)
+    return Draws(evidence, {**prior.flat, **normal_approximation(evidence.hazards.cells, evidence.regime).draw(n, rng)})

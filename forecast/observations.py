@@ -6,6 +6,7 @@ Everything is reduced to sufficient statistics or to short vectors, as public by
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,15 +17,14 @@ from scipy.special import logit, ndtri
 
 from forecast.news import public_ids
 from forecast.opening_counts import openings_of
+from forecast.quantities import IMPACTS
 from forecast.record import Record
-from forecast.resolution import happened
+from forecast.resolution import Happened, happened
 from forecast.specification import Specification
-from forecast.vocabulary import DAYS_PER_MONTH, INSTRUMENT_OF_DECISION, OPERATIONAL_SCOPES, family_of
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILY_TYPES, INSTRUMENT_OF_DECISION, family_of
 
 APPEALED = ("upheld", "reduced", "annulled", "under_appeal")
 RULINGS = ("upheld", "reduced", "annulled")
-NO_BOUND, LEAST_ROOM = -200.0, 1e-9
-"""Lower bound of the log turnover where no fine gives one, and the room above one that a fine gives."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class Observations:
 
     ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of
     the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
-    ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced
+    ``appealed_large``: the same of large fines alone, ``appealed`` of all others. ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced
     fines. ``users``: per change within a series: log change, months between mid-periods, index of the service,
     accrual of the focal impact at both ends, and 1 for news of the focal series. ``opening_count``,
     ``opening_months``: provider by (usual, raised). ``opening_raised_left``: months that each provider's rate stays
-    raised after the origin (-1: it is no longer designated). ``new_fine_*``: amounts, ceilings (share of turnover)
-    and instruments (index; -1: of no reference fine) of focal fines after ``as_of``. ``new_order_scopes``: index
-    into ``SCOPES`` of each focal order since then whose scope is known. ``resolved_*``: what the resolution rule
-    has seen so far, dated after ``as_of`` and within its months. ``unappealed_fines``: months since each focal
-    fine, old or new, that is not known to be appealed.
+    raised after the origin (-1: it is no longer designated). ``opening_classes``: share of each class of authorities
+    among openings. ``new_fine_sum``, ``new_fine_ceiling``: sum of focal fines after ``as_of``, EUR, and the largest of
+    their ceilings (share of turnover). ``resolved``: what the resolution rule has seen so far, dated after ``as_of`` and
+    within its months. ``unappealed_fines``: (months since it, EUR) of each focal fine, old or new, that is not known to
+    be appealed. ``set_off``: impact -> (months before the origin, share) of each first event since ``as_of`` that sets
+    off a part of it.
     """
 
     instruments: tuple[str, ...]
@@ -51,6 +52,7 @@ class Observations:
     size_instrument: np.ndarray
     bare_size: np.ndarray
     appealed: tuple[int, int]
+    appealed_large: tuple[int, int]
     closed: tuple[int, int]
     outcomes: np.ndarray
     rulings: np.ndarray
@@ -62,21 +64,12 @@ class Observations:
     opening_count: np.ndarray
     opening_months: np.ndarray
     opening_raised_left: np.ndarray
-    new_fine_amount: np.ndarray
-    new_fine_ceiling: np.ndarray
-    new_fine_instrument: np.ndarray
-    new_order_scopes: np.ndarray
-    resolved_families: tuple[str, ...]
-    resolved_order_scopes: tuple[str, ...]
-    resolved_fine_total: float
-    unappealed_fines: tuple[float, ...]
-
-
-def above_fines(z: np.ndarray, observations: Observations) -> np.ndarray:
-    """Return ``log_turnover = log(exp(bound) + exp(z))``, where new fines bound it by ``max log(amount / ceiling)``."""
-    o = observations
-    bound = np.log(o.new_fine_amount / o.new_fine_ceiling).max(initial=NO_BOUND)
-    return np.logaddexp(bound + LEAST_ROOM, z)
+    opening_classes: Mapping[str, float]
+    new_fine_sum: float
+    new_fine_ceiling: float
+    resolved: Happened
+    unappealed_fines: tuple[tuple[float, float], ...]
+    set_off: Mapping[str, tuple[tuple[float, float], ...]]
 
 
 def observe(record: Record, specification: Specification, origin: date, wider: Record | None = None) -> Observations:
@@ -97,13 +90,13 @@ def observe(record: Record, specification: Specification, origin: date, wider: R
         **_sizes(known, focal_cases, instruments),
         **_appeals(known, specification, origin),
         closed=_closings(known),
-        **_users(known, specification, services),
+        **_users(known, specification, services, focal_cases),
         **_turnover(known, specification),
         **openings_of(known, specification, origin),
-        **_new_fines(known, specification, focal_cases, before, instruments),
-        new_order_scopes=_new_order_scopes(known, focal_cases, before),
-        **_resolved(known, specification, focal_cases),
+        **_new_fines(known, specification, focal_cases, before),
+        resolved=_resolved(known, specification, focal_cases),
         unappealed_fines=_unappealed(known, focal_cases, origin),
+        set_off=set_off(known, specification, focal_cases, pd.Timestamp(origin)),
     )
 
 
@@ -118,6 +111,35 @@ def ceiling(record: Record, instrument_name: str, jurisdiction: str) -> float | 
     shares = {where: share for name, where, share in zip(*columns, strict=True) if name == instrument_name}
     share = shares.get(jurisdiction, shares.get("any", np.nan))
     return None if np.isnan(share) else share
+
+
+@dataclass(frozen=True)
+class Statute:
+    """Ceiling (share of turnover, NaN where the law sets none) and instrument index (-1 unknown) per proceeding."""
+
+    ceilings: np.ndarray
+    instruments: np.ndarray
+
+
+def statute(
+    record: Record, cases: Sequence[str], instruments: tuple[str, ...], classes: Sequence[str] = ()
+) -> Statute:
+    """Return ceiling and instrument of each proceeding from the record's table of statutory ceilings.
+
+    After the ``cases`` come new proceedings of some ``classes`` of authorities: with the instrument and ceiling that
+    proceedings of the class have most often.
+    """
+    table = record.proceedings.set_index("case_id")
+    rows = [(table.at[c, "instrument"], table.at[c, "jurisdiction"]) for c in cases]
+    for name in classes:
+        own = record.proceedings.loc[record.proceedings["authority_class"] == name, ["instrument", "jurisdiction"]]
+        rows.append(tuple(own.value_counts().sort_index(kind="stable").sort_values(kind="stable").index[-1]))
+    caps = [ceiling(record, *row) for row in rows]
+    names = [instrument(name) for name, _ in rows]
+    return Statute(
+        ceilings=np.array([np.nan if cap is None else cap for cap in caps]),
+        instruments=np.array([instruments.index(n) if n in instruments else -1 for n in names], dtype=np.int64),
+    )
 
 
 def latest_turnover(record: Record, group: str) -> pd.Series | None:
@@ -149,7 +171,7 @@ def _sizes(known: Record, focal_cases: set[str], instruments: tuple[str, ...]) -
 def _appeals(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
     fines = known.fines.loc[known.fines["amount_eur"] > 0]
     outcome = fines["outcome"]
-    appealed, final = int(outcome.isin(APPEALED).sum()), int((outcome == "final").sum())
+    is_large = fines["amount_eur"] >= specification.appeals.large.value
     ruled = fines.loc[outcome.isin(RULINGS) & fines["outcome_on"].notna()]
     pending = fines.loc[outcome == "under_appeal"]
     until = [*(ruled["outcome_on"]), *[pd.Timestamp(origin)] * len(pending)]
@@ -161,12 +183,18 @@ def _appeals(known: Record, specification: Specification, origin: date) -> dict[
     reduced = fines.loc[outcome == "reduced"]
     kept = (reduced["amount_after_eur"] / reduced["amount_eur"]).to_numpy(float)
     return {
-        "appealed": (appealed, appealed + final),
+        "appealed": _appealed(outcome[~is_large]),
+        "appealed_large": _appealed(outcome[is_large]),
         "outcomes": np.array([int((outcome == ruling).sum()) for ruling in RULINGS]),
         "rulings": np.array([int(((ended > low) & (ended <= high)).sum()) for low, high in spans]),
         "ruling_months": np.array([np.clip(waits - low, 0, high - low).sum() for low, high in spans]),
         "kept": logit(kept[(kept > 0) & (kept < 1)]),
     }
+
+
+def _appealed(outcome: pd.Series) -> tuple[int, int]:
+    appealed = int(outcome.isin(APPEALED).sum())
+    return appealed, appealed + int((outcome == "final").sum())
 
 
 def _closings(known: Record) -> tuple[int, int]:
@@ -194,7 +222,9 @@ def _series(known: Record, specification: Specification) -> pd.DataFrame:
     return users.sort_values(["series_id", "middle", "published_on"])
 
 
-def _users(known: Record, specification: Specification, services: tuple[str, ...]) -> dict[str, Any]:
+def _users(
+    known: Record, specification: Specification, services: tuple[str, ...], focal_cases: set[str]
+) -> dict[str, Any]:
     users = _series(known, specification)
     as_of = pd.Timestamp(specification.as_of)
     half_life = specification.impacts.half_life.value if specification.impacts else 1.0
@@ -207,17 +237,17 @@ def _users(known: Record, specification: Specification, services: tuple[str, ...
         for i in range(1, len(rows)):
             months = (middles[i] - middles[i - 1]).days / DAYS_PER_MONTH
             is_news = series == base and published[i] > as_of
-            ends = [max((t - as_of).days / DAYS_PER_MONTH, 0.0) for t in middles[i - 1 : i + 1]]
-            felt = [accrual(t, half_life) if is_news and specification.impacts else 0.0 for t in ends]
+            parts = [set_off(known, specification, focal_cases, t)["attrition"] for t in middles[i - 1 : i + 1]]
+            taken = [felt(part, half_life) if is_news else 0.0 for part in parts]
             if months > 0:
                 change = float(np.log(counts[i] / counts[i - 1]))
-                table.append((change, months, service, *felt, float(is_news)))
+                table.append((change, months, service, *taken, float(is_news)))
     return {"users": np.array(table, dtype=float).reshape(-1, 6)}
 
 
 def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
-    """Return the part of an impact that is felt ``months`` after ``as_of``: ``1 - 2^(-months / half_life)``."""
-    return 1 - 2 ** (-np.asarray(months) / half_life)
+    """Return the part of an impact that is felt ``months`` after it was set off: ``1 - 2^(-months / half_life)``."""
+    return 1 - 2 ** (-np.maximum(months, 0.0) / half_life)
 
 
 def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
@@ -235,57 +265,57 @@ def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
 
 
 def _new_fines(
-    known: Record,
-    specification: Specification,
-    focal_cases: set[str],
-    before: frozenset[str],
-    instruments: tuple[str, ...],
-) -> dict[str, Any]:
+    known: Record, specification: Specification, focal_cases: set[str], before: frozenset[str]
+) -> dict[str, float]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
-    events = events.loc[events["type"].isin(["fine", "periodic_penalty"]) & (events["amount_eur"] > 0)]
-    cases = known.proceedings.set_index("case_id")
+    events = events.loc[events["type"].isin(FAMILY_TYPES["fine"]) & (events["amount_eur"] > 0)]
+    cases, stated = known.proceedings.set_index("case_id"), specification.fines.ceiling.value
     caps = [
-        ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or specification.fines.ceiling.value
-        for c in events["case_id"]
+        ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or stated for c in events["case_id"]
     ]
-    laws = [instrument(cases.at[c, "instrument"]) for c in events["case_id"]]
+    return {"new_fine_sum": float(events["amount_eur"].sum()), "new_fine_ceiling": float(max(caps, default=stated))}
+
+
+def set_off(
+    known: Record, specification: Specification, focal_cases: set[str], day: pd.Timestamp
+) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Return, for each impact, (months before ``day``, share) of first events since ``as_of`` that set off a part."""
+    stated = specification.impacts
+    if stated is None:
+        return {name: () for name in IMPACTS}
+    events = known.events.loc[known.events["case_id"].isin(focal_cases)]
+    events = events.loc[(events["date"] > pd.Timestamp(specification.as_of)) & (events["date"] <= day)]
+    family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
+    first = events["date"].groupby(family).min() if len(events) else pd.Series(dtype="datetime64[us]")
     return {
-        "new_fine_amount": events["amount_eur"].to_numpy(float),
-        "new_fine_ceiling": np.array(caps, dtype=float),
-        "new_fine_instrument": np.array([instruments.index(n) if n in instruments else -1 for n in laws], dtype=int),
+        name: tuple(
+            ((day - first[f]).days / DAYS_PER_MONTH, number.value)
+            for f, number in getattr(stated.set_off, name).items()
+            if f in first.index
+        )
+        for name in IMPACTS
     }
 
 
-def _new_order_scopes(known: Record, focal_cases: set[str], before: frozenset[str]) -> np.ndarray:
-    events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
-    orders = [
-        OPERATIONAL_SCOPES.index(scope)
-        for kind, scope in zip(events["type"], events["scope"], strict=True)
-        if family_of(kind, scope) == "order" and scope in OPERATIONAL_SCOPES
-    ]
-    return np.array(orders, dtype=np.int64)
+def felt(parts: Iterable[tuple[float, float]], half_life: float) -> float:
+    """Return the part of an impact that is felt: shares set off so many months ago, accrued, together at most 1."""
+    return float(min(sum(share * accrual(months, half_life) for months, share in parts if months > 0), 1.0))
 
 
-def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[float, ...]:
+def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[tuple[float, float], ...]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases)]
-    fines = events.loc[events["type"].isin(["fine", "periodic_penalty"])]
+    fines = events.loc[events["type"].isin(FAMILY_TYPES["fine"])]
     appealed = events.loc[events["type"] == "appeal_filed"].groupby("case_id")["date"].max()
     return tuple(
-        (pd.Timestamp(origin) - day).days / DAYS_PER_MONTH
-        for case, day in zip(fines["case_id"], fines["date"], strict=True)
+        ((pd.Timestamp(origin) - day).days / DAYS_PER_MONTH, amount)
+        for case, day, amount in zip(fines["case_id"], fines["date"], fines["amount_eur"].fillna(0.0), strict=True)
         if case not in appealed.index or appealed[case] < day
     )
 
 
-def _resolved(known: Record, specification: Specification, focal_cases: set[str]) -> dict[str, Any]:
+def _resolved(known: Record, specification: Specification, focal_cases: set[str]) -> Happened:
     """What the log holds for the resolution rule, by the dates of events: likelihood or not, first or not."""
     as_of = pd.Timestamp(specification.as_of)
     last = as_of + pd.Timedelta(days=specification.resolution.months.value * DAYS_PER_MONTH)
     events = known.events.loc[known.events["case_id"].isin(focal_cases)]
-    events = events.loc[(events["date"] > as_of) & (events["date"] <= last)]
-    seen = happened(events)
-    return {
-        "resolved_families": seen.families,
-        "resolved_order_scopes": seen.order_scopes,
-        "resolved_fine_total": seen.fine_total,
-    }
+    return happened(events.loc[(events["date"] > as_of) & (events["date"] <= last)])

@@ -39,7 +39,15 @@ def openings_of(known: Record, specification: Specification, origin: date) -> di
         "opening_count": counts,
         "opening_months": months,
         "opening_raised_left": left,
+        "opening_classes": opening_classes(known),
     }
+
+
+def opening_classes(known: Record) -> dict[str, float]:
+    """Return the share of each class of authorities among the openings in the EU."""
+    opened = eu_openings(known).merge(known.proceedings[["case_id", "authority_class"]], on="case_id")
+    counts = opened["authority_class"].value_counts().sort_index()
+    return {str(name): float(count) / float(counts.sum()) for name, count in counts.items()}
 
 
 def eu_openings(known: Record) -> pd.DataFrame:

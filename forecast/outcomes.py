@@ -1,13 +1,14 @@
 """From draws to the future: scenario weights, and every target at every horizon in one joint set of draws.
 
-Each draw takes one scenario from its weights (stratified, so that shares in the draws match the weights), a frailty
-given its history, and one simulated course of the matter; fines, appeals, impacts and openings follow from that
-course. Every number in every table comes from these draws.
+Inside, each draw takes one scenario from its weights (stratified, so that shares in the draws match the weights), a
+tempo given scenario and news, and one simulated course of the matter. Outside there are no scenarios: each draw takes
+one course at the reference hazards, and the resolution rule says of which class it is. Fines, appeals, impacts and
+openings follow from the course. Every number in every table comes from these draws.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,36 +16,37 @@ from scipy.special import expit
 
 from forecast.elicitation import logitnormal_from_range, lognormal_from_range
 from forecast.inference import Draws
-from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
-from forecast.openings import designated_index, opening_rates, other_openings
-from forecast.paths import NOTHING, Hazards, Intervention, Paths, Start, simulate_paths
-from forecast.penalties import appeals, fine_amounts, first_appeal
-from forecast.quantities import ByScenario, Number
+from forecast.model.focal import multipliers_by_family
+from forecast.penalties import appeals, appeals_of_old_fines, fine_amounts, reference_amounts
+from forecast.projection.courses import hazards_of, kinds_of, start_of
+from forecast.projection.openings import opening_rates, other_openings, raised_left
+from forecast.projection.paths import Hazards, Law, Paths, simulate_paths
+from forecast.quantities import IMPACTS
 from forecast.resolution import PENDING, classify, clauses_of
 from forecast.vocabulary import FAMILIES
 
 _INDEX = {family: index for index, family in enumerate(FAMILIES)}
 
 
+@dataclass(frozen=True)
+class Intervention:
+    """An assumption about what acts on a matter from now on, never evidence: ``do(lever)``.
+
+    ``hazards``: multiplier of each family's hazards. ``impacts``: multiplier of each impact at full size.
+    """
+
+    hazards: np.ndarray
+    impacts: np.ndarray
+
+
+NOTHING = Intervention(np.ones(len(FAMILIES)), np.ones(len(IMPACTS)))
+"""No intervention."""
+
+
 def inside_weights(draws: Draws) -> np.ndarray:
     """Return ``p(s | news, theta)`` under the brief, shape draw, scenario: exactly pi where there is no news."""
-    news = draws.matters.news
-    weight = draws.evidence.constants.pi * np.exp(news - news.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
-
-
-def outside_weights(draws: Draws) -> np.ndarray:
-    """Return ``p(s | history, news, theta)`` under the reference class, shape draw, scenario."""
-    return _normalised(draws.effects["log_weight"] + draws.matters.history[:, 0] + draws.matters.news_outside)
-
-
-def view_weights(draws: Draws) -> np.ndarray:
-    """Return the scenario weights of the forecast's own view: inside from the brief's date on, outside before."""
-    return inside_weights(draws) if draws.evidence.exposure.inside else outside_weights(draws)
-
-
-def _normalised(log_weight: np.ndarray) -> np.ndarray:
-    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    news = draws.log_news
+    weight = draws.evidence.pi * np.exp(news - news.max(axis=1, keepdims=True))
     return weight / weight.sum(axis=1, keepdims=True)
 
 
@@ -65,13 +67,15 @@ def choose_scenarios(weights: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 @dataclass(frozen=True)
 class Future:
-    """One simulated course per draw, and what follows from it. Amounts in EUR, times in months from the origin."""
+    """One simulated course per draw, and what follows from it. Amounts in EUR, times in months from the origin.
+
+    ``scenario``: that of each draw; outside, the class to which its course resolves. ``fine_*``: one entry per fine.
+    """
 
     draws: Draws
     view: str
     scenario: np.ndarray
     paths: Paths
-    ceilings: np.ndarray
     fine_path: np.ndarray
     fine_time: np.ndarray
     fine_proceeding: np.ndarray
@@ -79,9 +83,7 @@ class Future:
     fine_left: np.ndarray
     fine_ruled: np.ndarray
     appeal_time: np.ndarray
-    order_scope: np.ndarray
-    order_path: np.ndarray
-    order_time: np.ndarray
+    old_appeal_time: np.ndarray
     brownian: np.ndarray
     other_openings: np.ndarray
     advertising: np.ndarray
@@ -105,117 +107,114 @@ class Future:
         return np.exp(self.draws.flat["log_turnover"])
 
 
+def courses(
+    draws: Draws,
+    rng: np.random.Generator,
+    months: float,
+    *,
+    scenario: np.ndarray | None,
+    intervention: Intervention = NOTHING,
+) -> Paths:
+    """Simulate the focal matter from the origin on, once per draw.
+
+    ``scenario``: index of each draw's scenario; ``None``: at the reference hazards alone, the outside view.
+    """
+    e, spec = draws.evidence, draws.evidence.specification
+    regime, o, day = e.regime, e.observations, e.origin.toordinal()
+    kinds = kinds_of(e.focal, regime, o.opening_classes)
+    hazards = hazards_of(
+        draws.flat,
+        regime,
+        kinds,
+        day,
+        draws.flat["closing_probability"],
+        opening=opening_rates(draws.flat, o, spec.provider_group, rng),
+    )
+    hazards = with_scenario(hazards, draws, scenario, rng)
+    hazards = hazards._replace(level=hazards.level + np.log(intervention.hazards))
+    start = start_of(
+        e.focal,
+        regime,
+        day,
+        evidence=None if scenario is None else e.hazards,
+        raised_until=raised_left(o, spec.provider_group),
+    )
+    law = Law.of(regime, spec.openings.raised_by, spec.openings.raised_months.value)
+    seeds = rng.integers(0, 2**32, len(draws), dtype=np.uint64)
+    return simulate_paths(hazards, start, kinds, law, regime.rule_table, months, seeds)
+
+
+def with_scenario(hazards: Hazards, draws: Draws, scenario: np.ndarray | None, rng: np.random.Generator) -> Hazards:
+    """Return hazards whose first stated events follow one scenario per draw, at a tempo given scenario and news."""
+    if scenario is None or draws.news is None:
+        return hazards
+    rows, news = np.arange(len(draws)), draws.news
+    tempo = rng.gamma(news.shape, size=len(draws)) / news.rate[rows, scenario]
+    chosen = np.moveaxis(news.multiplier, 2, 1)[rows, scenario]
+    table = multipliers_by_family(chosen, draws.evidence.statements, len(draws.evidence.regime.families))
+    return hazards._replace(tempo=tempo, multiplier=table)
+
+
 def imagine(
     draws: Draws,
-    ceilings: np.ndarray,
-    instruments: np.ndarray,
     rng: np.random.Generator,
     *,
     scenario: np.ndarray | None = None,
     intervention: Intervention = NOTHING,
+    outside: bool = False,
 ) -> Future:
     """Simulate the focal matter from the origin to the last horizon, once per draw.
 
-    ``ceilings``: statutory ceiling of every focal proceeding as a share of turnover, the prior file's where the law
-    has none. ``instruments``: index of each in the reference sizes (-1 unknown). ``scenario``: the index of each
-    draw's scenario where it is given, else one chosen by the weights. ``intervention``: what acts from the origin on.
+    ``scenario``: the index of each draw's scenario where it is given, else one chosen by the weights. ``intervention``:
+    what acts from the origin on. ``outside``: the outside view, also where the brief has a say.
     """
-    x, spec = draws.evidence.exposure, draws.evidence.specification
-    if scenario is None:
-        scenario = choose_scenarios(view_weights(draws), rng)
-    hazards = focal_hazards(draws, scenario, rng).times(intervention.hazards)
-    paths = simulate_paths(hazards, focal_start(draws), spec.horizons[-1], rng)
+    e, spec = draws.evidence, draws.evidence.specification
+    outside = outside or not e.inside
+    if scenario is None and not outside:
+        scenario = choose_scenarios(inside_weights(draws), rng)
+    chosen = None if outside else scenario
+    paths = courses(draws, rng, spec.horizons[-1], scenario=chosen, intervention=intervention)
     fined = paths.family == _INDEX["fine"]
-    fine = {"path": paths.path[fined], "time": paths.time[fined], "proceeding": paths.proceeding[fined]}
-    amount = fine_amounts(draws, scenario, fine["path"], fine["proceeding"], ceilings, instruments, rng)
-    appeal = appeals(draws, fine["path"], fine["time"], amount, rng)
-    ordered = paths.family == _INDEX["order"]
-    order_path = paths.path[ordered]
+    path, time, proceeding = paths.path[fined], paths.time[fined], paths.proceeding[fined]
+    place = _places(paths, path, proceeding, len(e.focal))
+    ceilings, instruments = e.statute.ceilings[place], e.statute.instruments[place]
+    if outside:
+        amount = reference_amounts(draws, path, ceilings, instruments, rng)
+    else:
+        amount = fine_amounts(draws, chosen, path, ceilings, rng)
+    appeal = appeals(draws, path, time, amount, rng)
+    first_appeal = np.full(len(draws), np.inf)
+    np.minimum.at(first_appeal, path, appeal["filed"])
     steps = np.diff([0.0, *spec.horizons]) / 12
-    return Future(
+    future = Future(
         draws=draws,
-        view="inside" if x.inside else "outside",
-        scenario=scenario,
+        view="outside" if outside else "inside",
+        scenario=np.zeros(len(draws), dtype=np.int64) if chosen is None else chosen,
         paths=paths,
-        ceilings=ceilings,
-        fine_path=fine["path"],
-        fine_time=fine["time"],
-        fine_proceeding=fine["proceeding"],
+        fine_path=path,
+        fine_time=time,
+        fine_proceeding=proceeding,
         fine_amount=amount,
         fine_left=appeal["left"],
         fine_ruled=appeal["ruled"],
-        appeal_time=first_appeal(draws, fine["path"], appeal["filed"], rng),
-        order_scope=_scopes(spec.orders, scenario[order_path], rng),
-        order_path=order_path,
-        order_time=paths.time[ordered],
+        appeal_time=first_appeal,
+        old_appeal_time=appeals_of_old_fines(draws, rng),
         brownian=np.cumsum(rng.normal(size=(len(draws), len(steps))) * np.sqrt(steps), axis=1),
-        other_openings=other_openings(draws, rng),
+        other_openings=other_openings(draws.flat, e.observations, spec.provider_group, spec.horizons, rng),
         advertising=_advertising(draws, rng),
         impact_factors=intervention.impacts,
     )
+    return replace(future, scenario=resolve(future)[:, -1]) if outside else future
 
 
-def frailties(draws: Draws, scenario: np.ndarray, inside: bool, rng: np.random.Generator) -> np.ndarray:
-    """Draw the focal frailty given history, news and scenario: ``Gamma(nu + events, nu + hazard)``."""
-    m, rows = draws.matters, np.arange(len(draws))
-    count, hazard = (m.news_count, m.news_hazard) if inside else (m.news_outside_count, m.news_outside_hazard)
-    shape = draws.effects["shape"]
-    rate = shape + m.hazard[rows, 0, scenario] + hazard[rows, scenario]
-    return rng.gamma(shape + m.count[0] + count) / rate
-
-
-def focal_hazards(draws: Draws, scenario: np.ndarray, rng: np.random.Generator) -> Hazards:
-    """Return the hazards of the focal matter given one scenario per draw: the brief's for first stated events."""
-    x, spec, e = draws.evidence.exposure, draws.evidence.specification, draws.effects
-    rows = np.arange(len(draws))
-    base, effect = base_hazards(e), row_effects(e, x)[:, : x.n_focal]
-    horizons = max([len([g for g in x.groups if g.family == f]) for f in FAMILIES], default=0) or 1
-    multiplier = np.zeros((len(draws), len(FAMILIES), horizons))
-    ends = np.zeros((len(FAMILIES), horizons))
-    if x.inside and x.groups:
-        _, of_group = first_hazards(e, x, base, effect)
-        for g, group in enumerate(x.groups):
-            multiplier[:, _INDEX[group.family], group.interval] = of_group[rows, g, scenario]
-            ends[_INDEX[group.family], group.interval] = group.end
-    return Hazards(
-        base=base,
-        effect=effect,
-        tilt=tilts(e)[rows, :, scenario],
-        frailty=frailties(draws, scenario, x.inside, rng),
-        multiplier=multiplier,
-        ends=ends,
-        closing=draws.flat["closing_probability"],
-        opening=opening_rates(draws, designated_index(draws), rng),
-        raising=np.array([f in spec.openings.raised_by for f in FAMILIES]),
-        raised_months=spec.openings.raised_months.value,
-    )
-
-
-def focal_start(draws: Draws) -> Start:
-    """Return where the focal matter stands at the origin."""
-    x, o, provider = draws.evidence.exposure, draws.evidence.observations, designated_index(draws)
-    n = x.n_focal
-    return Start(
-        age=x.age[:n],
-        stage=x.stage[:n],
-        is_open=x.is_open[:n],
-        happened=x.happened,
-        elapsed=x.elapsed,
-        raised_until=max(float(o.opening_raised_left[provider]), 0.0) if provider >= 0 else 0.0,
-    )
-
-
-def _scopes(orders: object, scenario: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw the scope of each order: 0 specific, 1 extensive, 2 filtering."""
-    extensive = per_scenario(orders.extensive)[scenario]  # type: ignore[attr-defined]
-    filtering = per_scenario(orders.filtering)[scenario]  # type: ignore[attr-defined]
-    u = rng.random(len(scenario))
-    return np.where(u < filtering, 2, np.where(u < filtering + extensive, 1, 0))
-
-
-def per_scenario(numbers: ByScenario[Number]) -> np.ndarray:
-    """Return the values of one number per scenario."""
-    return np.array([number.value for _, number in numbers.items()])
+def _places(paths: Paths, path: np.ndarray, proceeding: np.ndarray, old: int) -> np.ndarray:
+    """Return the place of each event's proceeding in ``Statute``: old ones as they are, new ones by their kind."""
+    counts = np.bincount(paths.new_path, minlength=paths.n)
+    starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
+    if not len(paths.new_kind):
+        return proceeding
+    number = np.minimum(starts[path] + np.maximum(proceeding - old, 0), len(paths.new_kind) - 1)
+    return np.where(proceeding < old, proceeding, paths.new_kind[number])
 
 
 def _advertising(draws: Draws, rng: np.random.Generator) -> np.ndarray:
@@ -231,28 +230,45 @@ def _advertising(draws: Draws, rng: np.random.Generator) -> np.ndarray:
 def resolve(future: Future) -> np.ndarray:
     """Return the resolution rule's answer at each horizon, shape draw, horizon, as an index into ``RESOLUTIONS``.
 
-    What counts are events and fines after ``as_of`` and within ``resolution.months`` of it. Before the last horizon a
-    matter of which nothing decisive has been seen is pending; at the last one it is limited.
+    What counts are events and fines after ``as_of`` and within ``resolution.months`` of it (before ``as_of``: of the
+    origin). Before the last horizon a matter of which nothing decisive has been seen is pending; at the last one it is
+    limited.
     """
-    x, o = future.draws.evidence.exposure, future.draws.evidence.observations
-    rule = future.draws.evidence.specification.resolution
-    limit = rule.months.value - max(x.elapsed, 0.0)
-    first = np.where(future.paths.first_any <= limit, future.paths.first_any, np.inf)
-    horizons = np.array(future.horizons)
-    seen = {f: (f in o.resolved_families) | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
-    scopes = {
-        scope: (scope in o.resolved_order_scopes)
-        | (future.by(np.where(future.order_time <= limit, future.order_time, np.inf), future.order_path,
-                     (future.order_scope == code).astype(float)) > 0)
-        for scope, code in (("extensive", 1), ("filtering", 2))
-    }  # fmt: skip
+    e, seen = future.draws.evidence, future.draws.evidence.observations.resolved
+    rule = clauses_of(e.specification.resolution)
+    limit = e.specification.resolution.months.value - max(e.elapsed, 0.0)
+    horizons = np.minimum(np.array(future.horizons), limit)
+    first = future.paths.first
+    came = {f: (f in seen.families) | (first[:, i, None] <= horizons) for f, i in _INDEX.items()}
     timely = np.where(future.fine_time <= limit, future.fine_time, np.inf)
-    fines = o.resolved_fine_total + future.by(timely, future.fine_path, future.fine_amount)
-    none_open = not x.is_open[: x.n_focal].any()  # closed before the origin: no path can close it again
-    closed = (future.paths.all_closed[:, None] <= np.minimum(horizons, limit)) | none_open
-    answer = classify(clauses_of(rule), seen, scopes, fines, closed)
+    fines = seen.fine_total + future.by(timely, future.fine_path, future.fine_amount)
+    none_open = not any(life.at_risk for life in e.focal)  # closed before the origin: no path can close it again
+    closed = (future.paths.all_closed[:, None] <= horizons) | none_open
+    answer = classify(rule, came, fines, _related(future, rule.serious_fines, horizons), closed)
     answer[:, -1] = np.where(answer[:, -1] == PENDING, 0, answer[:, -1])
     return answer
+
+
+def _related(future: Future, large: float, horizons: np.ndarray) -> np.ndarray:
+    """Return whether an executive charge stands beside a fine of its proceeding or a large one, shape draw, horizon."""
+    e, n, paths = future.draws.evidence, len(future.draws), future.paths
+    seen, cases = e.observations.resolved, [life.case_id for life in e.focal]
+    width = max(len(cases), int(paths.proceeding.max(initial=-1)) + 1)
+    charged, fined = np.full((2, n, width), np.inf)
+    for c, case in enumerate(cases):
+        charged[:, c] = 0.0 if case in seen.charged else np.inf
+        fined[:, c] = 0.0 if case in seen.fined else np.inf
+    is_charge = paths.family == _INDEX["executive"]
+    np.minimum.at(charged, (paths.path[is_charge], paths.proceeding[is_charge]), paths.time[is_charge])
+    np.minimum.at(fined, (future.fine_path, future.fine_proceeding), future.fine_time)
+    large_at = np.full(n, 0.0 if any(amount >= large for amount in seen.fined.values()) else np.inf)
+    is_large = future.fine_amount >= large
+    np.minimum.at(large_at, future.fine_path[is_large], future.fine_time[is_large])
+    together = np.minimum(
+        np.maximum(charged, fined).min(axis=1, initial=np.inf),
+        np.maximum(charged.min(axis=1, initial=np.inf), large_at),
+    )
+    return together[:, None] <= horizons
 
 
 def fine_left(future: Future) -> np.ndarray:

@@ -13,11 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict,
 from pydantic_core import CoreSchema, core_schema
 
 from forecast.files import did_you_mean
-from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, LOADING_SIGNS, SCENARIOS, SCOPES
+from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.yaml_files import KeyPath, refusal, shortened
 
-STATED_FAMILIES = tuple(family for family in FAMILIES if family not in ("request", "closure"))
-LOADED_FAMILIES = tuple(family for family, sign in LOADING_SIGNS.items() if sign and family != "fine")
 IMPACTS = ("attrition", "valuation_decline", "moderation_spending")
 
 
@@ -206,9 +204,7 @@ RESOLVING = Place("months", 1, 240)  # within the twenty years that a proceeding
 WAITING = Place("months", 0.01, 1e6)  # months of waiting, of any number of proceedings together
 RATE = Place("per month", 1e-7, 100)  # from one in ten million months to three a day
 RATIO = Place("multiplier", 0.001, 1000)  # a thousandth to a thousandfold
-LOADING = Place("multiplier", 0.01, 10, 1.5)  # it multiplies a step of the log hazard: 10 is already a cliff
-LOG_HAZARD = Place("log hazard", 1e-9, 6, 1.5)  # from no effect at all to a factor of 400 in a hazard
-LOG_RATIO, LOGIT = Place("log ratio", 0.001, 5), Place("logit", 0.001, 5, 1.5)  # a factor of 150 in the odds
+LOGIT = Place("logit", 0.001, 5, 1.5)  # 5: a factor of 150 in the odds
 SHAPE = Place("gamma shape", 0.05, 1e7)  # coefficients of variation from 4.5 down to none
 YEARLY_NOISE = Place("log per square-root year", 0.001, 3)  # 3: twenty times as much or as little in a year
 
@@ -235,10 +231,6 @@ class Word:
 
 
 Family = Annotated[str, Word("family", FAMILIES)]
-AuthorityClass = Annotated[str, Word("class of authorities", AUTHORITY_CLASSES)]
-StatedFamily = Annotated[str, Word("family that can be stated", STATED_FAMILIES)]
-LoadedFamily = Annotated[str, Word("family with a loading of its own", LOADED_FAMILIES)]
-Scope = Annotated[str, Word("scope", SCOPES)]
 ImpactName = Annotated[str, Word("impact", IMPACTS)]
 
 
@@ -246,12 +238,6 @@ def at_most[T: (dict[str, object], tuple[object, ...])](most: int, noun: str, va
     """Return ``values``, or refuse a mapping or a list of more than ``most``: each costs time wherever it is used."""
     if len(values) > most:
         raise refusal(((), f"expected at most {most} {noun}, not {len(values):,}"))
-    return values
-
-
-def _complete[T](options: tuple[str, ...], values: dict[str, T]) -> dict[str, T]:
-    if missing := [name for name in options if name not in values]:
-        raise refusal(*(((), f"missing key {name!r}") for name in missing))
     return values
 
 

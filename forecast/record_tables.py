@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecast.vocabulary import AUTHORITY_CLASSES, EVENT_TYPES, FAMILY_TYPES, SCOPES
+from forecast.vocabulary import AUTHORITY_CLASSES, EVENT_TYPES, FAMILY_TYPES, ORDER_TYPES, SCOPES
 
 EARLIEST, LATEST = pd.Timestamp("1990-01-01"), pd.Timestamp("2099-12-31")
 BEFORE_OPENING = ("information_request", "retention_order")
 """Event types that may come before the proceeding that they led to."""
-AFTER_CLOSING = ("appeal_filed", "appeal_decided", "lifted", "commitments_accepted", "commitments_offered")
+AFTER_CLOSING = ("appeal_filed", "appeal_decided", "lifted", "commitments_accepted", "commitments_offered", "action_plan_accepted")
 """Event types that may follow the end of the authority's own procedure."""
 RULINGS = ("upheld", "reduced", "annulled")
 """Outcomes of a fine that a court has ruled on."""
-ORDERS, FINES = FAMILY_TYPES["order"], FAMILY_TYPES["fine"]
+ORDERS, FINES = ORDER_TYPES, FAMILY_TYPES["fine"]
 
 
 @dataclass(frozen=True)

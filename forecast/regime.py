@@ -17,7 +17,6 @@ from pydantic import Field, Strict, model_validator
 
 from forecast.files import did_you_mean, fingerprint
 from forecast.quantities import Base, Number, Range, Real, Text
-from forecast.specification import packaged_priors
 from forecast.yaml_files import KeyPath, check_document, read_yaml, refusal
 
 DEFAULT_REGIME = "platforms"
@@ -62,8 +61,8 @@ class Condition(Base):
 
     classes: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
-    with_mark: Annotated[str | None, Field(alias="with")] = None
-    without: str | None = None
+    marked: str | None = None
+    unmarked: str | None = None
     age: tuple[Real, Real] | None = None
     tag: str | None = None
 
@@ -78,7 +77,7 @@ class Rule(Base):
     name: Text
     where: Condition
     families: tuple[str, ...] = ()
-    except_: Annotated[tuple[str, ...], Field(alias="except")] = ()
+    all_but: tuple[str, ...] = ()
     ripens: bool = False
     multiplier: Multiplier
     sd: Positive
@@ -187,7 +186,7 @@ class Regime(Base):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the content, whatever its comments, format or order of keys."""
-        return fingerprint(self.model_dump_json(by_alias=True).encode())
+        return fingerprint(self.model_dump_json().encode())
 
     @cached_property
     def family_names(self) -> tuple[str, ...]:
@@ -262,9 +261,9 @@ class Regime(Base):
         return RuleTable(
             classes=np.array([[not w.classes or c in w.classes for c in self.classes] for w in where]),
             stages=np.array([[not w.stages or s in w.stages for s in self.stage_names] for w in where]),
-            families=np.array([[(not r.families or f in r.families) and f not in r.except_ for f in self.families] for r in rows]),
-            with_bit=np.array([mark[w.with_mark] for w in where]),
-            without_bit=np.array([mark[w.without] for w in where]),
+            families=np.array([[f not in r.all_but and f in (r.families or [f]) for f in self.families] for r in rows]),
+            with_bit=np.array([mark[w.marked] for w in where]),
+            without_bit=np.array([mark[w.unmarked] for w in where]),
             tag_bit=np.array([tag[w.tag] for w in where]),
             age=np.array([w.age or (-np.inf, np.inf) for w in where], dtype=float),
             ripens=np.array([rule.ripens for rule in rows]),
@@ -297,12 +296,18 @@ def _unknown_names(regime: Regime) -> Iterable[tuple[KeyPath, str]]:
         yield from check(("classes", name, "powers"), kind.powers, regime.families, "family")
     for i, rule in enumerate(regime.rules):
         place, where = ("rules", i), rule.where
-        yield from check((*place, "families"), (*rule.families, *rule.except_), regime.families, "family")
+        yield from check((*place, "families"), (*rule.families, *rule.all_but), regime.families, "family")
         yield from check((*place, "where", "classes"), where.classes, regime.classes, "class")
         yield from check((*place, "where", "stages"), where.stages, stages, "stage")
-        marks = [mark for mark in (where.with_mark, where.without) if mark]
+        marks = [mark for mark in (where.marked, where.unmarked) if mark]
         yield from check((*place, "where"), marks, regime.marks, "mark")
         yield from check((*place, "where", "tag"), [where.tag] if where.tag else [], regime.tags, "tag")
+
+
+def packaged_priors() -> Path:
+    """Return the folder of the shipped prior files: in an installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "priors"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "priors"
 
 
 def load_regime(path: str | Path | None = None) -> Regime:

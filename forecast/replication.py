@@ -1,8 +1,6 @@
 """Replicates of the record: what the model would have expected to see in the months that the record covers.
 
-Mixed replication (Gelman, Meng and Stern 1996; Marshall and Spiegelhalter 2003, doi:10.1002/sim.1403): every matter
-takes a scenario from the reference weights and a frailty from its population anew, so that the replicates test the
-whole hierarchy and do not lean on each matter's own events. Counts are given the months at risk as they were lived.
+Posterior predictive checks (Gelman, Meng and Stern 1996). Counts are given the months at risk as they were lived.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ import xarray as xr
 from scipy.special import expit
 
 from forecast.inference import Draws
-from forecast.likelihood import at_risk, base_hazards, row_effects, tilts
-from forecast.outcomes import choose_scenarios
+from forecast.model.hazards import log_hazards
+from forecast.model.priors import hazard_priors
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
 
 REPLICATES = 1200
@@ -27,9 +25,7 @@ MOST_COUNTED = 1e15
 def replicate(draws: Draws, rng: np.random.Generator) -> xr.Dataset:
     """Return replicated data, one set per draw (evenly thinned to ``REPLICATES``).
 
-    ``events``: draw, cell (class of authority and family), a count,
-    ``Poisson(sum over proceedings of f_m months hazard)`` with ``s_m ~ weight`` and ``f_m ~ Gamma(nu, nu)`` drawn
-    anew. ``fine_share``: draw, size, a fine as a share of its ceiling: ``logit ~ Normal(mean + instrument, spread)``.
+    ``events``: draw, cell (class of authority and family), a count, ``Poisson(sum of months hazard)``. ``fine_share``: draw, size, a fine as a share of its ceiling: ``logit ~ Normal(mean + instrument, spread)``.
     """
     chosen = draws.take(np.linspace(0, len(draws) - 1, min(REPLICATES, len(draws))).astype(int))
     return _labelled(_events(chosen, rng), _shares(chosen, rng), ("draw",))
@@ -37,22 +33,20 @@ def replicate(draws: Draws, rng: np.random.Generator) -> xr.Dataset:
 
 def observed(draws: Draws) -> xr.Dataset:
     """Return what the record holds of the same: ``events`` (cell) and ``fine_share`` (size)."""
-    x, o = draws.evidence.exposure, draws.evidence.observations
+    cells = draws.evidence.hazards.cells
     counts = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=np.int64)
-    np.add.at(counts, (x.row_class[x.event_row], x.event_family), 1)
-    return _labelled(counts, expit(o.size), ())
+    np.add.at(counts, cells.covariates.authority_class, cells.count.astype(np.int64))
+    return _labelled(counts, expit(draws.evidence.observations.size), ())
 
 
 def _events(draws: Draws, rng: np.random.Generator) -> np.ndarray:
-    x, e, n = draws.evidence.exposure, draws.effects, len(draws)
-    expected = at_risk(base_hazards(e), row_effects(e, x), x.months)
-    weights, tilt, rows = np.exp(e["log_weight"]), tilts(e), np.arange(n)
-    counts = np.zeros((n, len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=np.int64)
-    for matter in range(len(x.matters)):
-        factor = (rng.gamma(e["shape"]) / e["shape"])[:, None] * tilt[rows, :, choose_scenarios(weights, rng)]
-        for row in np.flatnonzero(x.row_matter == matter):
-            counts[:, x.row_class[row]] += rng.poisson(np.minimum(expected[:, row] * factor, MOST_COUNTED))
-    return counts
+    cells, regime = draws.evidence.hazards.cells, draws.evidence.regime
+    hazard = np.exp(log_hazards({k: draws.flat[k] for k in hazard_priors(regime)}, cells.covariates, regime))
+    expected = np.zeros((len(draws), len(AUTHORITY_CLASSES), len(FAMILIES)))
+    for c in range(len(AUTHORITY_CLASSES)):
+        own = cells.covariates.authority_class == c
+        expected[:, c] = (hazard[:, own] * cells.months[own]).sum(axis=1)
+    return rng.poisson(np.minimum(expected, MOST_COUNTED))
 
 
 def _shares(draws: Draws, rng: np.random.Generator) -> np.ndarray:

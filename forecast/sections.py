@@ -6,9 +6,9 @@ A field's annotation says what may stand there: unit, interval, vocabulary. Rate
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from forecast.labels import LONGEST_LABEL, check_label
 from forecast.quantities import (
@@ -17,10 +17,6 @@ from forecast.quantities import (
     COUNT,
     EUR,
     EUR_A_YEAR,
-    LOADED_FAMILIES,
-    LOADING,
-    LOG_HAZARD,
-    LOG_RATIO,
     LOGIT,
     LONGEST,
     MOMENTS,
@@ -33,25 +29,20 @@ from forecast.quantities import (
     TURNOVERS,
     WAITING,
     YEARLY_NOISE,
-    AuthorityClass,
     Base,
     ByScenario,
     Family,
     ImpactName,
-    LoadedFamily,
     Number,
     Place,
     Range,
     Real,
-    Scope,
     Source,
     Text,
-    _complete,
     at_most,
     whole_months,
 )
 from forecast.stated import STEPS
-from forecast.vocabulary import FAMILIES, SCENARIOS
 from forecast.yaml_files import refusal
 
 
@@ -72,18 +63,21 @@ def _sums_to_one[T: (ByScenario[Scenario], ByScenario[Number])](values: T) -> T:
 
 
 class CrackdownRule(Base):
-    """Crackdown: an event of one of these families, an order of these scopes, or all of ``together``."""
+    """Crackdown: an event of one of these families, or all of ``together``.
+
+    Where an executive charge counts ``together`` with a fine, the fine must be of the same proceeding, or reach the sum
+    that the rule of significant names.
+    """
 
     families: tuple[Family, ...]
-    order_scopes: tuple[Scope, ...]
     together: tuple[Family, ...]
 
 
 class SignificantRule(Base):
-    """Significant, if no crackdown: fines of this sum or more, or an order of these scopes. Else limited."""
+    """Significant, if no crackdown: fines of this sum or more, or an event of one of these families. Else limited."""
 
     fine_total: Annotated[Number, EUR]
-    order_scopes: tuple[Scope, ...]
+    families: tuple[Family, ...]
 
 
 class Resolution(Base):
@@ -100,7 +94,10 @@ class Resolution(Base):
 
 
 class Fines(Base):
-    """The focal matter's single fine: shares of ceiling x turnover, or euros, as ``reading`` chooses."""
+    """The sum of the focal matter's fines up to the last horizon, given a fine and the scenario.
+
+    Shares of ``ceiling`` x turnover, or euros, as ``reading`` chooses.
+    """
 
     reading: Literal["share_of_ceiling", "eur"]
     ceiling: Annotated[Number, TURNOVERS]
@@ -109,21 +106,6 @@ class Fines(Base):
     turnover_walk: Annotated[Number, YEARLY_NOISE]
     share: Annotated[ByScenario[Range], CEILINGS]
     eur: Annotated[ByScenario[Range], EUR]
-
-
-class Orders(Base):
-    """Probability of each scope, given an order and the scenario; the rest are specific orders."""
-
-    extensive: Annotated[ByScenario[Number], PROBABILITY]
-    filtering: Annotated[ByScenario[Number], PROBABILITY]
-
-    @model_validator(mode="after")
-    def _leaves_a_rest(self) -> Self:
-        sums = {name: self.extensive[name].value + self.filtering[name].value for name in SCENARIOS}
-        if wrong := {name: total for name, total in sums.items() if total > 1}:
-            what = "expected extensive + filtering of at most 1, not {:g}"
-            raise refusal(*((("filtering", name, "value"), what.format(total)) for name, total in wrong.items()))
-        return self
 
 
 class BetaPrior(Base):
@@ -157,8 +139,13 @@ def _phases(rates: tuple[RulingRate, ...]) -> tuple[RulingRate, ...]:
 
 
 class Appeals(Base):
-    """Whether, when and with what result a fine is appealed; ``share_kept`` is what a reduction leaves."""
+    """Whether, when and with what result a fine is appealed; ``share_kept`` is what a reduction leaves.
 
+    Fines of ``large`` EUR and more have a probability of their own.
+    """
+
+    large: Annotated[Number, EUR]
+    probability_large: BetaPrior
     probability: BetaPrior
     delay: Annotated[Range, MONTHS]
     ruling_rate: Annotated[
@@ -167,52 +154,6 @@ class Appeals(Base):
     outcome: Outcome
     share_kept: Annotated[Range, Place("fraction of fine", 1e-6, 0.999999, 5)]
     share_kept_weight: Annotated[Number, MOMENTS]
-
-
-class Scales(Base):
-    """Standard deviations of the effects on the log hazard."""
-
-    phase: Annotated[Range, LOG_HAZARD]
-    stage: Annotated[Range, LOG_HAZARD]
-    procedure: Annotated[Range, LOG_HAZARD]
-    authority_class: Annotated[Range, LOG_HAZARD]
-    pace: Annotated[Range, LOG_HAZARD]
-
-
-class Steps(Base):
-    """What procedural law says of a case's course: where effects of class, stage and phase are centred, by family.
-
-    ``at_authority`` multiplies the hazard at a class of authorities, ``after_findings`` in that stage,
-    ``after_six_months`` in all later phases. What is not named is centred at 1.
-    """
-
-    at_authority: Annotated[dict[AuthorityClass, dict[Family, Number]], RATIO] = Field(default_factory=dict)
-    after_findings: Annotated[dict[Family, Number], RATIO] = Field(default_factory=dict)
-    after_six_months: Annotated[dict[Family, Number], RATIO] = Field(default_factory=dict)
-
-
-class Severity(Base):
-    """Steps of the fine's log hazard from significant down to limited and up to crackdown."""
-
-    down: Annotated[Range, LOG_HAZARD]
-    up: Annotated[Range, LOG_HAZARD]
-
-
-class Hazards(Base):
-    """The reference class: events per month and proceeding, and what moves them.
-
-    ``rates`` are those of an average authority in the first phase before findings; ``loadings`` are
-    magnitudes, their signs stand in the vocabulary; ``weights`` are the scenarios' shares there.
-    """
-
-    rates: Annotated[dict[Family, Range], RATE, AfterValidator(partial(_complete, FAMILIES))]
-    scales: Scales
-    steps: Steps = Field(default_factory=Steps)
-    severity: Severity
-    loadings: Annotated[dict[LoadedFamily, Range], LOADING, AfterValidator(partial(_complete, LOADED_FAMILIES))]
-    frailty_shape: Annotated[Range, SHAPE]
-    weights: Annotated[ByScenario[Number], PROBABILITY, AfterValidator(_sums_to_one)]
-    weights_sd: Annotated[Number, LOG_RATIO]
 
 
 class Sizes(Base):
@@ -243,9 +184,18 @@ class Openings(Base):
     shape: Annotated[Range, SHAPE]
 
 
-class Impacts(Base):
-    """Effects at full size, the correlation of their errors, their half-life, and the market's noise."""
+class SetOff(Base):
+    """Share of each impact's full effect that the first event of a family sets off; together at most the whole."""
 
+    attrition: dict[Family, Number] = Field(default_factory=dict)
+    valuation_decline: dict[Family, Number] = Field(default_factory=dict)
+    moderation_spending: dict[Family, Number] = Field(default_factory=dict)
+
+
+class Impacts(Base):
+    """Effects at full size, what sets them off, the correlation of their errors, their half-life, the market's noise."""
+
+    set_off: Annotated[SetOff, Place("fraction of effect", 0.0, 1.0)]
     attrition: Annotated[ByScenario[Range], Place("fraction of users", 1e-6, 0.999999, 5)]
     valuation_decline: Annotated[ByScenario[Range], Place("fraction of valuation", 1e-6, 0.999999, 5)]
     moderation_spending: Annotated[ByScenario[Range], EUR_A_YEAR]

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationError, model_validator
 
 from forecast.files import InputError, Problem, did_you_mean, fingerprint
 from forecast.labels import told_apart
@@ -31,17 +31,16 @@ from forecast.quantities import (
     walk,
 )
 from forecast.readings import Question, Reading
+from forecast.regime import Regime, load_regime, packaged_priors
 from forecast.sections import (
     Advertising,
     Appeals,
     BetaPrior,
     Drift,
     Fines,
-    Hazards,
     Impacts,
     Lever,
     Openings,
-    Orders,
     Resolution,
     Scenario,
     Sizes,
@@ -76,23 +75,27 @@ def _of_our_time(day: date) -> date:
     return day
 
 
+def _named_regime(value: object) -> object:
+    """Read the packaged regime that a name means; a whole regime, as saved forecasts hold it, stays as it is."""
+    return load_regime(value) if isinstance(value, str) else value
+
+
 class Specification(Base):
     """Everything an analyst says about one matter: see the classes of its parts."""
 
-    version: Literal[1]
+    version: Literal[2]
     title: Text
     matter: Text
     provider_group: Text
     as_of: Annotated[date, Strict(), AfterValidator(_of_our_time)]
+    regime: Annotated[Regime, BeforeValidator(_named_regime)]
     pooling: Annotated[Number, Place("fraction", 0, 1)]
     scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one), AfterValidator(told_apart)]
     resolution: Resolution
     fines: Fines
     statements: Statements
-    orders: Orders
     appeals: Appeals
     closing: BetaPrior
-    hazards: Hazards
     sizes: Sizes
     drift: Drift
     openings: Openings
@@ -203,12 +206,6 @@ def _replaced(data: Any, path: KeyPath, value: float | str) -> Any:
         return (*data[:step], _replaced(data[step], rest, value), *data[step + 1 :])
     near = did_you_mean(str(step), data) if isinstance(data, dict) else ""
     raise KeyError(f"there is no key {step!r} to set{near}")
-
-
-def packaged_priors() -> Path:
-    """Return the folder of the shipped prior files: in an installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "priors"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "priors"
 
 
 def load_specification(path: str | Path | None = None) -> Specification:

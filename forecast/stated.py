@@ -12,10 +12,11 @@ from forecast.quantities import (
     LEAST_GAP,
     LOGIT,
     PROBABILITY,
+    SHAPE,
     Base,
     ByScenario,
     Number,
-    StatedFamily,
+    Family,
     Statement,
 )
 from forecast.yaml_files import KeyPath, refusal
@@ -51,8 +52,12 @@ Course = Annotated[ByScenario[tuple[Statement, ...]], PROBABILITY, AfterValidato
 
 
 class Statements(Base):
-    """What the analyst says of events: location of logit P, errors of sd ``error_sd``, a part ``shared``."""
+    """What the analyst says of events: location of logit P, errors of sd ``error_sd``, a part ``shared``.
+
+    ``tempo``: shape k of the matter's pace, Gamma(k, k), which all stated families share.
+    """
 
     error_sd: Annotated[Number, LOGIT]
     shared: Annotated[Number, CORRELATION]
-    families: dict[StatedFamily, Course]
+    tempo: Annotated[Number, SHAPE]
+    families: dict[Family, Course]

@@ -6,6 +6,7 @@ Every interval is an equal-tailed one at 90 % (``eti 0.90``): the columns q05 an
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,22 +16,24 @@ from forecast.descriptions import of_target
 from forecast.impacts import cost
 from forecast.inference import Draws, Posterior, labels_of
 from forecast.monte_carlo import mcse
-from forecast.outcomes import (
-    Future,
-    fine_left,
-    focal_hazards,
-    focal_start,
-    inside_weights,
-    outside_weights,
-    resolve,
-)
-from forecast.parameters import parameters
-from forecast.paths import simulate_paths
+from forecast.outcomes import Future, courses, fine_left, inside_weights, resolve
 from forecast.resolution import RESOLUTIONS
 from forecast.vocabulary import FAMILIES, INTERVAL, SCENARIOS, resolved_view
 from forecast.watchlist import QUANTILES
 
-TARGET_FAMILIES = ("findings", "executive", "order", "suspension", "fine", "commitments")
+TARGET_FAMILIES: dict[str, tuple[str, ...]] = {
+    "judicial_investigation": ("judicial_investigation",),
+    "findings": ("findings",),
+    "executive": ("executive",),
+    "order": ("order.specific", "order.extensive", "order.filtering"),
+    "order.extensive": ("order.extensive",),
+    "order.filtering": ("order.filtering",),
+    "suspension": ("suspension",),
+    "fine": ("fine",),
+    "commitments": ("commitments",),
+    "dropped": ("closure",),
+}
+"""Events of the matter that are targets -> the families of which any event counts."""
 
 
 def targets(future: Future) -> xr.Dataset:
@@ -40,8 +43,15 @@ def targets(future: Future) -> xr.Dataset:
     event) is NaN in the others.
     """
     horizons = np.array(future.horizons, dtype=float)
-    first = {f: future.paths.first_any[:, FAMILIES.index(f)] for f in TARGET_FAMILIES}
-    first |= {"closure": future.paths.all_closed, "appeal": future.appeal_time}
+    each = future.paths.first
+    first = {
+        name: each[:, [FAMILIES.index(f) for f in families]].min(axis=1) for name, families in TARGET_FAMILIES.items()
+    }
+    first |= {
+        "all_closed": future.paths.all_closed,
+        "appeal": future.appeal_time,
+        "appeal_of_old_fine": future.old_appeal_time,
+    }
     columns: dict[str, tuple[str, np.ndarray]] = {}
     for family, time in first.items():
         came = time[:, None] <= horizons
@@ -63,9 +73,11 @@ def targets(future: Future) -> xr.Dataset:
         "fine_left": ("EUR", left),
         "fine_left_share": ("share of turnover", left / future.turnover[:, None]),
     }
-    units = {"moderation_spending": "EUR a year", "total_cost": "EUR"}
+    units = {"moderation_spending": "EUR a year"} | dict.fromkeys(
+        ("total_cost", "cost:moderation", "cost:advertising"), "EUR"
+    )
     columns |= {name: (units.get(name, "fraction"), values) for name, values in cost(future).items()}
-    opened = future.by(future.paths.opening_time, future.paths.opening_path)
+    opened = future.by(future.paths.new_time, future.paths.new_path)
     columns["openings_member_states"] = ("count", opened)
     columns["openings_other_platforms"] = ("count", future.other_openings)
     data = {k: xr.Variable(("draw", "horizon"), v, {"units": unit, **of_target(k)}) for k, (unit, v) in columns.items()}
@@ -120,17 +132,25 @@ def _true_errors(table: pd.DataFrame, draws: xr.Dataset, chains: int) -> None:
         table.at[row, "mcse_mean"] = errors[index[name], horizons.index(horizon)]
 
 
-def scenario_views(draws: Draws, outcomes: xr.Dataset) -> dict[str, np.ndarray]:
-    """Return probabilities by draw and scenario of each view: ``brief``, ``inside``, ``outside``, ``resolved_60m``.
+def scenario_views(
+    draws: Draws, outcomes: xr.Dataset, outside: np.ndarray, base: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Return probabilities by draw and scenario of each view, in this order.
 
-    The last is named by the last horizon. Before ``as_of`` there is no brief to have a view: then only the last two.
+    ``brief``: the analyst's. ``inside``: updated by the news. ``outside``: the classes to which courses at the reference
+    hazards resolve (``outside``, an index per draw). ``base_rate``: shares of the record's resolved matters (``base``:
+    their counts; left out where none is resolved). ``resolved_60m``, named by the last horizon: what the rule says of
+    the forecast's own courses. Before ``as_of`` there is no brief to have a view: then only the last three.
     """
     views: dict[str, np.ndarray] = {}
-    if draws.evidence.exposure.inside:
+    if draws.evidence.inside:
         stated = [s.probability.value for _, s in draws.evidence.specification.scenarios.items()]
         views["brief"] = np.broadcast_to(stated, (len(draws), len(SCENARIOS)))
         views["inside"] = inside_weights(draws)
-    views["outside"] = outside_weights(draws)
+    views["outside"] = (outside[:, None] == np.arange(len(SCENARIOS))).astype(float)
+    if total := sum(base.values()):
+        shares = np.array([base[s] / total for s in SCENARIOS])
+        views["base_rate"] = np.broadcast_to(shares, (len(draws), len(SCENARIOS)))
     last = int(outcomes["horizon"].values[-1])
     views[resolved_view(last)] = np.stack([outcomes[f"resolved_scenario:{s}"].values[:, -1] for s in SCENARIOS], axis=1)
     return views
@@ -164,44 +184,22 @@ def resolution_table(draws: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(table, index=pd.Index(SCENARIOS, name="latent"), columns=list(SCENARIOS))
 
 
-def statement_table(future: Future, draws: xr.Dataset, rng: np.random.Generator) -> pd.DataFrame:
-    """Return each statement beside what the model makes of it, from draws of the prior at ``as_of``.
+def statement_table(draws: Draws, rng: np.random.Generator) -> pd.DataFrame:
+    """Return each statement beside what courses simulated from ``as_of`` make of it.
 
-    ``stated``: the analyst's cumulative probability. ``net``: the simulated one with stages frozen and nothing closing
-    or opening, which must reproduce it. ``gross``: with all of that running; ``*_mcse`` their Monte Carlo errors.
+    ``stated``: the analyst's cumulative probability. ``simulated``: the share of courses, given the scenario, in which
+    the event has come by then, closings and new proceedings included; ``mcse``: its Monte Carlo error.
     """
-    spec, rows = future.draws.evidence.specification, []
-    within = (one.within for course in spec.statements.families.values() for _, own in course.items() for one in own)
-    furthest = max(future.horizons[-1], *within, 0.0)
-    for s, name in enumerate(SCENARIOS):
-        everywhere = np.full(len(future.draws), s)
-        hazards = focal_hazards(future.draws, everywhere, rng)
-        start = focal_start(future.draws)
-        frozen = simulate_paths(hazards, start, furthest, rng, frozen=True).first_any
-        if furthest > future.horizons[-1]:  # a statement reaches beyond what was simulated of the forecast
-            courses = simulate_paths(hazards, start, furthest, rng).first_any
-        else:
-            courses = future.paths.first_any[draws["scenario"].values == s]
-        for family, stated in spec.statements.families.items():
-            running = courses[:, FAMILIES.index(family)]
-            for statement in stated[name]:
-                net = (frozen[:, FAMILIES.index(family)] <= statement.within).astype(float)
-                gross = (running <= statement.within).astype(float)
-                errors = [np.sqrt(statement.value * (1 - statement.value) / max(len(x), 1)) for x in (net, gross)]
-                rows.append(
-                    (
-                        family,
-                        name,
-                        statement.within,
-                        statement.value,
-                        net.mean(),
-                        errors[0],
-                        gross.mean(),
-                        errors[1],
-                    )
-                )
-    columns = ["family", "scenario", "within_months", "stated", "net", "net_mcse", "gross", "gross_mcse"]
-    return pd.DataFrame(rows, columns=columns)
+    statements, rows = draws.evidence.statements, []
+    names = draws.evidence.regime.family_names
+    furthest = max((group.end for group in statements.groups), default=0.0)
+    for s, name in enumerate(statements.scenarios if statements.groups else ()):
+        first = courses(draws, rng, furthest, scenario=np.full(len(draws), s)).first
+        for g, group in enumerate(statements.groups):
+            stated, share = statements.stated[g, s], (first[:, group.family] <= group.end).mean()
+            error = np.sqrt(stated * (1 - stated) / len(draws))
+            rows.append((names[group.family], name, group.end, stated, share, error))
+    return pd.DataFrame(rows, columns=["family", "scenario", "within_months", "stated", "simulated", "mcse"])
 
 
 def posterior_table(posterior: Posterior) -> pd.DataFrame:
@@ -210,8 +208,7 @@ def posterior_table(posterior: Posterior) -> pd.DataFrame:
     ``contraction = 1 - Var(posterior) / Var(prior)``: near 0 the row shows the prior, not a finding.
     """
     table = posterior.diagnostics.copy()
-    spec, coords = posterior.evidence.specification, posterior.evidence.coords
-    priors = parameters(spec, coords)
+    priors, coords = posterior.evidence.priors, posterior.evidence.coords
     labels, bounds, variance = [], [], []
     for name, values in posterior.raw.items():
         flat = values.reshape(len(posterior.draws), math.prod(values.shape[2:]))

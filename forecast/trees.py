@@ -3,11 +3,11 @@
 A saved tree and one in memory are the same. With ``tree = result.tree``, or ``az.from_netcdf("DIR/posterior.nc")``:
 
     az.loo(tree)                                              leave one matter out
-    az.psense_summary(tree, prior_var_names=["log_rate"])     power scaling of a prior; the likelihood is the matters'
+    az.psense_summary(tree, prior_var_names=["rate"])         power scaling of a prior; the likelihood is the matters'
     az.psense_summary(tree.assign(log_likelihood=tree["log_likelihood_sums"]))    the likelihood is of all data
     az.plot_ppc_pit(tree, var_names="fine_share")             or "events"
     az.plot_ppc_rootogram(tree, var_names="events")           counts only
-    az.plot_prior_posterior(tree, var_names="weight")
+    az.plot_prior_posterior(tree, var_names="age")
 
 ``log_likelihood`` is pointwise by matter, for ``loo``; a matter without months at risk has the same density in every
 draw, so it has no k-hat, and no row (``matters_without_data`` names them). ``log_likelihood_sums`` has the total of
@@ -36,26 +36,19 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from forecast.descriptions import GROUPS, attributes
+from forecast.evidence.statements import statements_of
 from forecast.folders import FORMAT
 from forecast.inference import Draws, Evidence, Posterior, Settings, prior_draws
-from forecast.likelihood import other_data
-from forecast.parameters import log_prior, parameters
+from forecast.model.focal import stated_probabilities
 from forecast.record import Record
 from forecast.replication import observed, replicate
 from forecast.silence import silence_of
+from forecast.specification import Specification
 from forecast.version import package_version
-from forecast.vocabulary import INTERVAL, PHASES, SCENARIOS, STAGES
+from forecast.vocabulary import INTERVAL, SCENARIOS
 
 PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "numpy", "scipy", "pandas", "xarray")
 EFFECT_DIMS = {
-    "phase": ("family", "later_phase"),
-    "stage": ("family", "later_stage"),
-    "authority": ("authority_class", "family"),
-    "pace": ("provider",),
-    "loading": ("family",),
-    "severity": ("scenario",),
-    "shape": (),
-    "weight": ("scenario",),
     "stated_probability": ("statement", "scenario"),
     "attrition": ("scenario",),
     "drift": ("service",),
@@ -63,6 +56,7 @@ EFFECT_DIMS = {
 }
 EXACT_DIMS = {
     "appeal_probability": (),
+    "appeal_probability_large": (),
     "closing_probability": (),
     "ruling_rate": ("ruling_phase",),
     "ruling_outcome": ("ruling",),
@@ -84,13 +78,13 @@ USER_COLUMNS = ("log_change", "months", "service", "accrual_before", "accrual_af
 def to_tree(posterior: Posterior, attributes: Mapping[str, Any]) -> xr.DataTree:
     """Return posterior, prior, replicated and real data, statistics and densities; provenance on the root."""
     evidence, s = posterior.evidence, posterior.settings
-    table = parameters(evidence.specification, evidence.coords)
+    table = evidence.priors
     draws, shape = posterior.draws, (s.chains, s.draws)
     arrays = {k for k, p in table.items() if p.dims}
     kept = {k: rounded(v, PARAMETER_BITS) if k in arrays else v for k, v in draws.flat.items()}
     prior = prior_draws(evidence, s.chains * s.draws, s.seed)
     groups = {
-        "posterior": _rounded(_named(Draws(evidence, kept), shape), dict.fromkeys(EFFECT_DIMS, DERIVED_BITS)),
+        "posterior": _rounded(_named(Draws(evidence, kept), shape), dict.fromkeys(effect_dims(evidence), DERIVED_BITS)),
         "posterior_predictive": _replicated(draws, s.seed),
         **_prior_groups(prior, shape, s.seed),
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in posterior.statistics.items()}),
@@ -117,9 +111,10 @@ def prior_parameters(evidence: Evidence, settings: Settings) -> xr.Dataset:
 
 def _likelihoods(draws: Draws, shape: tuple[int, int]) -> dict[str, xr.Dataset]:
     """Log density of each matter that says something, and the total of each kind of data."""
-    evidence, names = draws.evidence, np.array(draws.evidence.exposure.matters, dtype=object)
-    pointwise = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
-    sums = {"matters": pointwise.sum(axis=1), **other_data(draws.flat, draws.effects, evidence.observations)}
+    evidence, names = draws.evidence, np.array(draws.evidence.hazards.matters, dtype=object)
+    sums, pointwise = draws.log_likelihoods, draws.by_matter.copy()
+    if "news" in sums:
+        pointwise[:, evidence.hazards.matters.index(evidence.specification.matter)] += sums["news"]
     speaks = np.ptp(pointwise, axis=0) > SILENT
     matters = xr.Dataset(
         {"matters": (("chain", "draw", "matter"), pointwise[:, speaks].reshape(*shape, speaks.sum()))},
@@ -134,7 +129,7 @@ def _likelihoods(draws: Draws, shape: tuple[int, int]) -> dict[str, xr.Dataset]:
 
 def _log_priors(posterior: Posterior) -> xr.Dataset:
     evidence = posterior.evidence
-    densities = log_prior(posterior.raw, parameters(evidence.specification, evidence.coords))
+    densities = {name: prior.log_density(posterior.raw[name]) for name, prior in evidence.priors.items()}
     return xr.Dataset({k: (("chain", "draw"), v.sum(axis=tuple(range(2, v.ndim)))) for k, v in densities.items()})
 
 
@@ -209,14 +204,21 @@ def _replicated(draws: Draws, seed: int) -> xr.Dataset:
     return _rounded(data, {"fine_share": DERIVED_BITS})
 
 
+def stored_correction(tree: xr.DataTree, spec: Specification) -> np.ndarray | None:
+    """Return the translation of the statements that a saved tree holds; ``None`` where there is none, or of another shape."""
+    shape = statements_of(spec, spec.regime).location.shape
+    stored = tree["constant_data"].get("correction") if "constant_data" in tree.children else None
+    return None if stored is None or stored.shape != shape else np.asarray(stored.values, dtype=float)
+
+
 def provenance(evidence: Evidence, record: Record, seed: int, view: str) -> dict[str, Any]:
     """Return what a result was made from, and with what: fingerprints, dates, assumed silence, seed, versions."""
-    spec, silence = evidence.specification, silence_of(record, evidence.exposure.origin)
+    spec, silence = evidence.specification, silence_of(record, evidence.origin)
     return {
         "format": FORMAT,
         "version": package_version(),
         "matter": spec.matter,
-        "origin": str(evidence.exposure.origin),
+        "origin": str(evidence.origin),
         "as_of": str(spec.as_of),
         "view": view,
         "priors_fingerprint": spec.fingerprint,
@@ -238,12 +240,9 @@ def _coords(evidence: Evidence) -> dict[str, list[str]]:
 def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
     """Label draws; effects are stored under their own names beside the parameters that make them."""
     evidence, flat, derived = draws.evidence, draws.flat, draws.effects
-    shown = {
-        **derived,
-        "weight": np.exp(derived["log_weight"]),
-        "stated_probability": -np.expm1(-derived["stated"]),
-        "instrument_effect": derived["instrument"],
-    }
+    shown = {**derived, "instrument_effect": derived["instrument"]}
+    if "statement_own" in flat:
+        shown["stated_probability"] = stated_probabilities(flat, evidence.statements)
     dims, coords = layout(evidence)
     values = {k: shown[k] if k in EFFECT_DIMS else flat[k] for k in dims}
     return xr.Dataset(
@@ -254,28 +253,36 @@ def _named(draws: Draws, shape: tuple[int, int]) -> xr.Dataset:
 
 def layout(evidence: Evidence) -> tuple[dict[str, tuple[str, ...]], dict[str, list[str]]]:
     """Return the dimensions of every variable of the groups ``posterior`` and ``prior``, and the labels of each."""
-    table = parameters(evidence.specification, evidence.coords)
     coords = {
         **_coords(evidence),
         "ruling": ["upheld", "reduced", "annulled"],
         "ruling_phase": [f"{p.from_months:g}+" for p in evidence.specification.appeals.ruling_rate],
         "moment": ["mean", "sd"],
     }
-    return {**{k: p.dims for k, p in table.items()}, **EXACT_DIMS, **EFFECT_DIMS}, coords
+    return {**{k: p.dims for k, p in evidence.priors.items()}, **EXACT_DIMS, **effect_dims(evidence)}, coords
+
+
+def effect_dims(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    """Return the dimensions of what is stored beside the parameters that make it; statements only with a brief."""
+    return {k: v for k, v in EFFECT_DIMS.items() if k != "stated_probability" or evidence.inside}
 
 
 def _constant_data(evidence: Evidence) -> xr.Dataset:
-    x, o = evidence.exposure, evidence.observations
-    cell = [f"{phase} {stage}" for phase in PHASES for stage in STAGES]
-    case = ("case",)
+    h, o = evidence.hazards, evidence.observations
+    cells, names = h.cells, evidence.regime
+    shares = ("statement", "scenario")
+    stated = {"correction": (shares, evidence.correction)} if evidence.inside else {}
     return xr.Dataset(
         {
-            "months": (("case", "cell"), x.months),
-            "case_matter": (case, np.array(x.matters)[x.row_matter]),
-            "case_open": (case, x.is_open),
-            "event_case": (("event",), np.array(x.cases)[x.event_row]),
-            "event_family": (("event",), np.array(evidence.coords["family"])[x.event_family]),
-            "event_cell": (("event",), np.array(cell)[x.event_cell]),
+            "months": (("cell", "family"), cells.months),
+            "events": (("cell", "family"), cells.count),
+            "cell_class": (("cell",), np.array(names.class_names)[cells.covariates.authority_class]),
+            "cell_stage": (("cell",), np.array(names.stage_names)[cells.covariates.stage]),
+            "cell_log_age": (("cell",), cells.covariates.log_age),
+            "cell_year": (("cell",), cells.covariates.year),
+            "cell_rules": (("cell", "rule"), cells.covariates.rules),
+            "case_matter": (("case",), np.array([life.matter_id for life in h.lives])),
+            "case_open": (("case",), np.array([life.at_risk for life in h.lives])),
             "size_logit": (("size",), o.size),
             "size_instrument": (
                 ("size",),
@@ -284,13 +291,16 @@ def _constant_data(evidence: Evidence) -> xr.Dataset:
             "users": (("user_change", "user_column"), o.users),
             "opening_count": (("opening_provider", "opening_state"), o.opening_count),
             "opening_months": (("opening_provider", "opening_state"), o.opening_months),
+            **stated,
         },
         coords={
-            "case": list(x.cases),
-            "cell": cell,
+            "case": [life.case_id for life in h.lives],
+            "family": list(names.family_names),
+            "rule": [rule.name for rule in names.rules],
             "user_column": list(USER_COLUMNS),
             "opening_provider": list(o.opening_providers),
             "opening_state": ["usual", "raised"],
             "scenario": list(SCENARIOS),
+            **({"statement": list(evidence.coords["statement"])} if evidence.inside else {}),
         },
     )

@@ -26,10 +26,8 @@ from forecast.conjugate import draw_conjugate
 from forecast.forecasting import Forecast, conclude, fit
 from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather
 from forecast.joining import joined, silent_proceedings
-from forecast.likelihood import other_data
 from forecast.monte_carlo import smoothed_weights
-from forecast.outcomes import inside_weights, outside_weights
-from forecast.parameters import parameters
+from forecast.outcomes import inside_weights
 from forecast.progress import report, working
 from forecast.requests import Request
 from forecast.vocabulary import SCENARIOS
@@ -39,10 +37,6 @@ MAX_K_HAT = 0.7
 
 SLOPE = 0.02
 """Half width, in probability, over which the density at a median is taken."""
-
-BY_DRAW = ("history", "news", "news_outside", "hazard", "news_hazard", "news_outside_hazard")
-"""What the likelihood of the matters holds of each draw."""
-
 
 @dataclass(frozen=True)
 class Certificate:
@@ -162,7 +156,7 @@ def reweight(
     ``evidence`` says something new; what it holds of everything else, silence included, is not counted (default: all
     of it counts). Both must be of one prior file.
     """
-    rng = np.random.default_rng([old.settings.seed, 6, evidence.exposure.origin.toordinal()])
+    rng = np.random.default_rng([old.settings.seed, 6, evidence.origin.toordinal()])
     sampled = {k: old.draws.flat[k] for k in old.raw}
     wide = widened(sampled, old.evidence, evidence, rng)
     exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
@@ -181,7 +175,6 @@ def reweight(
             exact={k: v.reshape(*shape, *v.shape[1:]) for k, v in exact.items()},
             statistics={k: v.ravel()[rows].reshape(shape) for k, v in old.statistics.items()},
             r_hat=old.diagnostics["r_hat"] if old.r_hat is None else old.r_hat,
-            likelihood=replace(new.matters, **{name: getattr(new.matters, name)[rows] for name in BY_DRAW}),
         ),
         certificate,
     )
@@ -189,11 +182,11 @@ def reweight(
 
 def total_log_likelihood(draws: Draws, matters: Collection[str] | None = None) -> np.ndarray:
     """Return ``log p(all data | theta)`` of each draw, or that of some matters alone, up to a constant of the data."""
-    evidence = draws.evidence
-    by_matter = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
-    if matters is not None:
-        return by_matter[:, [name in matters for name in evidence.exposure.matters]].sum(axis=1)
-    return by_matter.sum(axis=1) + sum(other_data(draws.flat, draws.effects, evidence.observations).values())
+    if matters is None:
+        return np.sum(list(draws.log_likelihoods.values()), axis=0)
+    known = draws.evidence.hazards.matters
+    total = draws.by_matter[:, [name in matters for name in known]].sum(axis=1)
+    return total + (draws.log_likelihoods.get("news", 0.0) if draws.evidence.specification.matter in matters else 0.0)
 
 
 def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -214,10 +207,10 @@ def widened(
 ) -> dict[str, np.ndarray]:
     """Return draws with the labels of the new evidence: known elements as drawn, new ones from their prior."""
     wide = {}
-    for name, prior in parameters(new.specification, new.coords).items():
+    for name, prior in new.priors.items():
         values = sampled[name]
         n, shape = len(values), prior.loc.shape
-        drawn = rng.normal(prior.loc, prior.scale, (n, *shape)) if values.shape[1:] != shape else np.empty((n, *shape))
+        drawn = prior.draw(n, rng) if values.shape[1:] != shape else np.empty((n, *shape))
         places = [[new.coords[d].index(label) for label in old.coords[d]] for d in prior.dims]
         drawn[np.ix_(range(n), *places)] = values
         wide[name] = drawn
@@ -225,8 +218,10 @@ def widened(
 
 
 def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, float]:
-    """``sqrt(sum w (p - mean)^2 / ess)``: error of the weighted mean probability of each scenario."""
-    chances = (inside_weights if draws.evidence.exposure.inside else outside_weights)(draws)
+    """``sqrt(sum w (p - mean)^2 / ess)``: error of the weighted mean probability of each scenario; none before the brief."""
+    if not draws.evidence.inside:
+        return dict.fromkeys(SCENARIOS, 0.0)
+    chances = inside_weights(draws)
     spread = weight @ (chances - weight @ chances) ** 2
     return dict(zip(SCENARIOS, np.sqrt(spread / (kept * len(weight))).tolist(), strict=True))
 
@@ -238,7 +233,7 @@ def stored(evidence: Evidence, settings: Settings, tree: xr.DataTree, summary: p
     return Posterior(
         evidence=evidence,
         settings=settings,
-        raw={k: group[k].values for k in parameters(evidence.specification, evidence.coords)},
+        raw={k: group[k].values for k in evidence.priors},
         exact={k: group[k].values for k in exact},
         statistics={str(k): v.values for k, v in tree["sample_stats"].data_vars.items()},
         r_hat=summary.set_index("parameter")["r_hat"],

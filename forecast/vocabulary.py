@@ -14,35 +14,52 @@ DAYS_PER_MONTH = 365.25 / 12
 SCENARIOS = ("limited", "significant", "crackdown")
 """The three classes a matter can have, in order of severity."""
 
+ORDER_TYPES = ("interim_measures", "compliance_order")
+
 FAMILY_TYPES: dict[str, tuple[str, ...]] = {
     "request": ("information_request", "retention_order"),
+    "formal_opening": ("formal_opening",),
     "escalation": ("extended",),
     "search": ("search",),
     "summons": ("summons",),
+    "judicial_investigation": ("judicial_investigation",),
     "findings": ("preliminary_findings", "charged"),
     "executive": ("executive_charged",),
-    "order": ("interim_measures", "compliance_order"),
+    "order.specific": ORDER_TYPES,
+    "order.extensive": ORDER_TYPES,
+    "order.filtering": ORDER_TYPES,
     "suspension": ("suspension",),
-    "fine": ("fine", "periodic_penalty"),
     "commitments": ("commitments_accepted",),
-    "closure": ("closed_no_action",),
+    "fine": ("fine", "periodic_penalty"),
+    "closure": ("closed_no_action", "reprimand", "withdrawn"),
 }
-"""Family of events -> the event types of the log that count towards it."""
+"""Family of events -> the event types of the log that count towards it, as in the packaged regime."""
 
 FAMILIES = tuple(FAMILY_TYPES)
-FAMILY_OF_TYPE = {kind: family for family, kinds in FAMILY_TYPES.items() for kind in kinds}
+FAMILY_OF_TYPE = {kind: family for family, kinds in FAMILY_TYPES.items() for kind in kinds if kinds != ORDER_TYPES}
 
-SILENT_TYPES = ("opened", "commitments_offered", "lifted", "appeal_filed", "appeal_decided")
+SILENT_TYPES = (
+    "opened",
+    "no_show",
+    "hearing",
+    "commitments_offered",
+    "action_plan_accepted",
+    "lifted",
+    "appeal_filed",
+    "appeal_decided",
+)
 """Types that belong to no family: openings and appeals have models of their own, the rest changes no hazard."""
 
-EVENT_TYPES = (*FAMILY_OF_TYPE, *SILENT_TYPES)
+EVENT_TYPES = (*FAMILY_OF_TYPE, *ORDER_TYPES, *SILENT_TYPES)
 
 TYPE_MEANINGS = {
     "information_request": "The authority asks for information or documents.",
     "retention_order": "The authority orders that documents be kept.",
-    "extended": "The proceeding is widened, referred, or handed to an investigating judge.",
+    "formal_opening": "Proceedings are formally opened in a file that began with requests.",
+    "extended": "The proceeding is widened or referred.",
     "search": "Premises are searched.",
-    "summons": "Somebody is summoned or heard; a no-show or a request for a warrant counts.",
+    "summons": "Somebody is summoned or heard; a request for a warrant counts.",
+    "judicial_investigation": "An investigating judge is put in charge.",
     "preliminary_findings": "The authority states its objections in preliminary findings.",
     "charged": "The company is charged.",
     "executive_charged": "An executive or another person is charged.",
@@ -52,8 +69,13 @@ TYPE_MEANINGS = {
     "fine": "A fine is imposed.",
     "periodic_penalty": "A penalty for every day, week or month of non-compliance is imposed.",
     "commitments_accepted": "Commitments of the company are accepted or made binding.",
-    "closed_no_action": "The proceeding ends without a measure; the details name reprimands.",
+    "closed_no_action": "The proceeding ends without a measure.",
+    "reprimand": "The proceeding ends with a finding and without a fine.",
+    "withdrawn": "The proceeding is discontinued.",
     "opened": "The proceeding is opened.",
+    "no_show": "Somebody who was summoned stays away.",
+    "hearing": "A hearing is held.",
+    "action_plan_accepted": "The authority accepts how a decision is to be complied with.",
     "commitments_offered": "The company offers commitments.",
     "lifted": "A measure is eased or ended.",
     "appeal_filed": "An appeal is filed.",
@@ -63,16 +85,20 @@ TYPE_MEANINGS = {
 
 FAMILY_MEANINGS = {
     "request": "Requests for information and orders to keep documents.",
-    "escalation": "A proceeding is widened, referred or handed on.",
+    "formal_opening": "Proceedings are formally opened in a file that began with requests.",
+    "escalation": "A proceeding is widened or referred.",
     "search": "Searches of premises.",
-    "summons": "Summonses and hearings.",
+    "summons": "Summonses.",
+    "judicial_investigation": "An investigating judge is put in charge.",
     "findings": "Preliminary findings, or charges against the company.",
     "executive": "Charges against executives and other persons.",
-    "order": "Operational orders, interim ones included; not those against a person.",
+    "order.specific": "Orders of one duty, interim ones included; not those against a person.",
+    "order.extensive": "Orders to overhaul the moderation systems.",
+    "order.filtering": "Orders of a court to filter content.",
     "suspension": "The service is suspended or blocked.",
     "fine": "Fines and periodic penalties.",
     "commitments": "Accepted commitments.",
-    "closure": "The proceeding ends without a measure.",
+    "closure": "The proceeding ends without a fine or commitments.",
 }
 """What each family of events means."""
 
@@ -80,21 +106,6 @@ DECISION_FAMILIES = ("fine", "commitments")
 """What ends the stage before a first decision and may close a proceeding."""
 
 CLOSING_FAMILIES = (*DECISION_FAMILIES, "closure")
-
-LOADING_SIGNS = {
-    "request": 0,
-    "escalation": 1,
-    "search": 1,
-    "summons": 1,
-    "findings": 1,
-    "executive": 1,
-    "order": 1,
-    "suspension": 1,
-    "fine": 1,
-    "commitments": -1,
-    "closure": -1,
-}
-"""Sign of each family's loading on severity; the fine's loading is 1 and fixes the scale."""
 
 SCOPES = ("specific", "extensive", "filtering", "person")
 """Scopes of an order. An order of scope ``person`` (bail, supervision) is no operational order."""
@@ -109,13 +120,6 @@ SCOPE_MEANINGS = {
 
 OPERATIONAL_SCOPES = SCOPES[:3]
 """Scopes of operational orders, in order of severity."""
-
-PHASE_STARTS = (0.0, 6.0, 24.0)
-PHASES = ("0-6", "6-24", "24+")
-"""Months since ``opened_on``."""
-
-STAGES = ("before_findings", "after_findings", "after_decision")
-"""How far a proceeding had come at the start of the day."""
 
 AUTHORITY_CLASSES = (
     "criminal",
@@ -213,4 +217,6 @@ def family_of(event_type: str, scope: str | None) -> str | None:
 
     An order of scope ``person`` counts towards none: it is a measure against somebody, not an operational order.
     """
-    return None if scope == "person" else FAMILY_OF_TYPE.get(event_type)
+    if scope == "person":
+        return None
+    return f"order.{scope or 'specific'}" if event_type in ORDER_TYPES else FAMILY_OF_TYPE.get(event_type)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
+from scipy.special import expit
 
-from forecast.exposure import Exposure
 from forecast.inference import Draws
-from forecast.likelihood import base_hazards, row_effects, tilts
-from forecast.observations import ceiling, instrument, latest_turnover, log_sd
-from forecast.outcomes import Future, choose_scenarios
-from forecast.paths import Hazards, Start, simulate_paths
+from forecast.observations import Statute, latest_turnover, log_sd, statute
+from forecast.outcomes import Future
+from forecast.projection.courses import hazards_of, kinds_of, start_of
+from forecast.projection.paths import Law, simulate_paths
 from forecast.record import Record
 from forecast.vocabulary import FAMILIES, WINDOWS
 
@@ -23,57 +21,27 @@ LEAST_FINES = 100
 """Fewest simulated fines of a focal proceeding from which quantiles of its next fine are given."""
 
 
-@dataclass(frozen=True)
-class Statute:
-    """Ceiling (share of turnover, NaN where the law sets none) and instrument index (-1 unknown) per proceeding."""
-
-    ceilings: np.ndarray
-    instruments: np.ndarray
-
-
-def statute(record: Record, cases: tuple[str, ...], instruments: tuple[str, ...]) -> Statute:
-    """Return ceiling and instrument of each proceeding from the record's table of statutory ceilings."""
-    table = record.proceedings.set_index("case_id")
-    caps = [ceiling(record, table.at[c, "instrument"], table.at[c, "jurisdiction"]) for c in cases]
-    names = [instrument(table.at[c, "instrument"]) for c in cases]
-    return Statute(
-        ceilings=np.array([np.nan if cap is None else cap for cap in caps]),
-        instruments=np.array([instruments.index(n) if n in instruments else -1 for n in names], dtype=np.int64),
-    )
-
-
-def focal_statute(draws: Draws, record: Record) -> Statute:
-    """Return the same for the focal proceedings, with the prior file's ceiling where the law sets none."""
-    x = draws.evidence.exposure
-    own = statute(record, x.cases[: x.n_focal], draws.evidence.observations.instruments)
-    stated = draws.evidence.specification.fines.ceiling.value
-    return Statute(np.where(np.isnan(own.ceilings), stated, own.ceilings), own.instruments)
-
-
 def event_probabilities(future: Future, rng: np.random.Generator) -> pd.DataFrame:
     """Return the probability of each family in each open proceeding within 3, 6, 9 and 12 months.
 
     Columns ``case_id, matter_id, view, family, window_months, probability, mcse, outside_probability, outside_mcse``.
-    Focal proceedings are read off the joint draws, in the forecast's own view; every other one is simulated given its
-    matter's scenario weights and frailty at each draw, in the outside view. ``view`` says which.
-    ``outside_probability`` is what the outside view, as of any other proceeding, says of a focal one too.
+    Focal proceedings are read off the joint draws, in the forecast's own view; every other one is simulated from the
+    reference class. ``view`` says which. ``outside_probability`` is what the reference class says of a focal one too.
     """
-    draws = future.draws
-    x = draws.evidence.exposure
-    open_rows = [int(row) for row in np.flatnonzero(x.is_open)]
-    focal, others = ([row for row in open_rows if (row < x.n_focal) == own] for own in (True, False))
-    outside = next(first_events(draws, others, max(WINDOWS), rng))
-    if future.view == "inside":
-        (apart,) = rng.spawn(1)  # so that the numbers of all other proceedings do not depend on it
-        outside |= next(first_events(draws, focal, max(WINDOWS), apart))
+    draws, e = future.draws, future.draws.evidence
+    place = {row: i for i, row in enumerate(e.hazards.focal)}
+    open_rows = [row for row, life in enumerate(e.hazards.lives) if life.at_risk]
+    outside = next(first_events(draws, open_rows, max(WINDOWS), rng))
+    focal_first = future.paths.first_in(len(e.focal))
     rows = []
     for row in open_rows:
-        own = future.paths.first[:, row] if row < x.n_focal else outside[row]
-        view = future.view if row < x.n_focal else "outside"
+        life = e.hazards.lives[row]
+        own = focal_first[:, place[row]] if row in place else outside[row]
+        view = future.view if row in place else "outside"
         for window in WINDOWS:
-            shares = [(times <= window).mean(axis=0) for times in (own, outside.get(row, own))]
+            shares = [(times <= window).mean(axis=0) for times in (own, outside[row])]
             rows += [
-                (x.cases[row], x.matters[x.row_matter[row]], view, family, window, *_with_errors(pair, len(draws)))
+                (life.case_id, life.matter_id, view, family, window, *_with_errors(pair, len(draws)))
                 for family, *pair in zip(FAMILIES, *shares, strict=True)
             ]
     columns = ["case_id", "matter_id", "view", "family", "window_months"]
@@ -95,59 +63,24 @@ def _with_errors(shares: Sequence[float], n: int) -> list[float]:
 def first_events(
     draws: Draws, rows: Sequence[int], months: float, rng: np.random.Generator
 ) -> Iterator[dict[int, np.ndarray]]:
-    """Simulate open proceedings (``rows`` of the exposure) again and again; yield first times, by row: draw, family.
+    """Simulate open proceedings (positions in ``lives``) again and again; yield first times, by row: draw, family.
 
     Times are months from the origin, infinite where nothing came within ``months``. The reference class speaks, of the
-    focal matter too (the outside view): each draw takes a scenario by the matter's weights and a frailty given its
-    record, both shared by the matter's proceedings. Every pass is a fresh one; take as many as the precision asks for.
+    focal matter's proceedings too (the outside view), each by itself. Every pass is a fresh one; take as many as the
+    precision asks for.
     """
-    x, e, m, n = draws.evidence.exposure, draws.effects, draws.matters, np.arange(len(draws))
-    base, effect, tilt = base_hazards(e), row_effects(e, x), tilts(e)
-    is_focal = np.arange(len(x.matters)) == 0
-    history = m.history + is_focal[:, None] * m.news_outside[:, None, :]
-    lived = m.hazard + is_focal[:, None] * m.news_outside_hazard[:, None, :]
-    count = m.count + is_focal * m.news_outside_count
-    weights = {
-        matter: softmax(e["log_weight"] + history[:, matter], axis=1) for matter in set(x.row_matter[list(rows)])
-    }
+    e = draws.evidence
+    regime, day, law = e.regime, e.origin.toordinal(), Law.of(e.regime)
+    alone = {row: [e.hazards.lives[row]] for row in rows}
     while True:
-        scenario, frailty, found = {}, {}, {}
-        for row in rows:
-            matter = x.row_matter[row]
-            if matter not in scenario:
-                scenario[matter] = choose_scenarios(weights[matter], rng)
-                rate = e["shape"] + lived[n, matter, scenario[matter]]
-                frailty[matter] = rng.gamma(e["shape"] + count[matter]) / rate
-            hazards = _alone(draws, base, effect[:, row : row + 1], tilt[n, :, scenario[matter]], frailty[matter])
-            found[row] = simulate_paths(hazards, _standing(x, row), months, rng).first[:, 0]
+        found = {}
+        for row, lives in alone.items():
+            kinds = kinds_of(lives, regime)
+            hazards = hazards_of(draws.flat, regime, kinds, day, draws.flat["closing_probability"])
+            seeds = rng.integers(0, 2**32, len(draws), dtype=np.uint64)
+            start = start_of(lives, regime, day)
+            found[row] = simulate_paths(hazards, start, kinds, law, regime.rule_table, months, seeds).first
         yield found
-
-
-def _alone(draws: Draws, base: np.ndarray, effect: np.ndarray, tilt: np.ndarray, frailty: np.ndarray) -> Hazards:
-    n = len(draws)
-    return Hazards(
-        base=base,
-        effect=effect,
-        tilt=tilt,
-        frailty=frailty,
-        multiplier=np.zeros((n, len(FAMILIES), 1)),
-        ends=np.zeros((len(FAMILIES), 1)),
-        closing=draws.flat["closing_probability"],
-        opening=np.zeros((n, 2)),
-        raising=np.zeros(len(FAMILIES), dtype=bool),
-        raised_months=0.0,
-    )
-
-
-def _standing(x: Exposure, row: int) -> Start:
-    return Start(
-        age=x.age[row : row + 1],
-        stage=x.stage[row : row + 1],
-        is_open=np.array([True]),
-        happened=np.zeros(len(FAMILIES), dtype=bool),
-        elapsed=0.0,
-        raised_until=0.0,
-    )
 
 
 def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.DataFrame:
@@ -156,41 +89,44 @@ def next_fines(future: Future, record: Record, rng: np.random.Generator) -> pd.D
     Columns ``case_id, q05, q25, q50, q75, q95, reason``. Focal proceedings: the first simulated fine in
     each. All others: ``reference_fines``; empty, with the reason, where no turnover is known.
     """
-    x = future.draws.evidence.exposure
-    open_rows = [int(row) for row in np.flatnonzero(x.is_open)]
-    reference = reference_fines(future.draws, record, [row for row in open_rows if row >= x.n_focal], rng)
+    e = future.draws.evidence
+    place = {row: i for i, row in enumerate(e.hazards.focal)}
+    open_rows = [row for row, life in enumerate(e.hazards.lives) if life.at_risk]
+    reference = reference_fines(future.draws, record, [row for row in open_rows if row not in place], rng)
     rows = []
     for row in open_rows:
-        amounts, reason = _first_focal_fine(future, row) if row < x.n_focal else reference[row]
+        amounts, reason = _first_focal_fine(future, place[row]) if row in place else reference[row]
         quantiles = np.quantile(amounts, QUANTILES) if len(amounts) else [np.nan] * len(QUANTILES)
-        rows.append((x.cases[row], *quantiles, reason))
+        rows.append((e.hazards.lives[row].case_id, *quantiles, reason))
     return pd.DataFrame(rows, columns=["case_id", *(f"q{round(100 * q):02d}" for q in QUANTILES), "reason"])
 
 
 def reference_fines(
     draws: Draws, record: Record, rows: Sequence[int], rng: np.random.Generator
 ) -> dict[int, tuple[np.ndarray, str]]:
-    """Draw the next fine of proceedings (``rows`` of the exposure) from the reference class, EUR, one per draw.
+    """Draw the next fine of proceedings (positions in ``lives``) from the reference class, EUR, one per draw.
 
     Reference sizes of the instrument times ceiling and latest turnover; a share of turnover where the law sets no
     ceiling; nothing where no turnover is known. With the amounts goes what they rest on, or why there are none.
     """
-    x, o = draws.evidence.exposure, draws.evidence.observations
+    cases, o = tuple(life.case_id for life in draws.evidence.hazards.lives), draws.evidence.observations
     groups = dict(zip(record.proceedings["case_id"], record.proceedings["provider_group"], strict=True))
     turnovers = {group: latest_turnover(record, group) for group in set(groups.values())}
-    law = statute(record, x.cases, o.instruments)
-    of_row = {row: str(groups[x.cases[row]]) for row in rows}
+    law = statute(record, cases, o.instruments)
+    of_row = {row: str(groups[cases[row]]) for row in rows}
     return {row: _reference_fine(draws, turnovers[group], group, law, row, rng) for row, group in of_row.items()}
 
 
-def _first_focal_fine(future: Future, row: int) -> tuple[np.ndarray, str]:
-    own, last = future.fine_proceeding == row, future.horizons[-1]
+def _first_focal_fine(future: Future, place: int) -> tuple[np.ndarray, str]:
+    own, last = future.fine_proceeding == place, future.horizons[-1]
     path, time = future.fine_path[own], future.fine_time[own]
-    is_first = time == future.paths.first[path, row, FAMILIES.index("fine")]
+    first = np.full(len(future.draws), np.inf)
+    np.minimum.at(first, path, time)
+    is_first = time == first[path]
     amounts = future.fine_amount[own][is_first]
     if len(amounts) < LEAST_FINES:
         return np.zeros(0), f"only {len(amounts)} of {len(future.draws)} draws have a fine here within {last} months"
-    size = "the brief's range of the scenario" if future.view == "inside" else "reference sizes"
+    size = "a part of the scenario's sum" if future.view == "inside" else "reference sizes"
     return amounts, f"{size}, given a fine here within {last} months"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from forecast.evidence.cells import Cells, Edges, Piece, covariates, cut, lengths, same, sums
 from forecast.evidence.episodes import Episode, Unused, episodes
@@ -23,7 +24,8 @@ class HazardEvidence:
     ``lives``: the episode of every proceeding; ``focal``: those of the focal matter among them, as positions.
     ``cells``: person-time and events of the reference class: every matter's, and of the focal one its history and the
     part of its news that the analyst did not speak of. ``news``: the part that the analyst spoke of; ``None`` before
-    ``as_of``, where there is only the outside view, or without statements.
+    ``as_of``, where there is only the outside view, or without statements. ``matter_months``, ``matter_count``: months
+    and counts of ``cells`` by matter, shape matter, cell times family: for likelihoods of one matter each.
     """
 
     origin: date
@@ -33,6 +35,9 @@ class HazardEvidence:
     focal: tuple[int, ...]
     cells: Cells
     news: News | None
+    matters: tuple[str, ...]
+    matter_months: csr_array
+    matter_count: csr_array
 
     @property
     def unused(self) -> tuple[Unused, ...]:
@@ -53,8 +58,8 @@ def gather_hazards(
     first = min((e.opened for e in lives), default=origin.toordinal())
     if statements is None or not inside:
         edges = Edges.of(regime, first, origin.toordinal())
-        cells = _cells(lives, (), 0, (), np.zeros(0, dtype=int), regime, edges)
-        return HazardEvidence(origin, regime, statements, lives, focal, cells, None)
+        parts = _cells(lives, (), 0, (), np.zeros(0, dtype=int), regime, edges)
+        return HazardEvidence(origin, regime, statements, lives, focal, parts[0], None, *parts[1:])
     last = max([origin.toordinal(), *(statements.last_day(g) for g in statements.groups)])
     edges = Edges.of(regime, first, last)
     at_brief = episodes(record.as_of(statements.as_of).in_force(), regime, statements.as_of)
@@ -66,8 +71,8 @@ def gather_hazards(
         edges,
     )
     as_of, stated = statements.as_of.toordinal(), statements.families
-    cells = _cells(lives, focal, as_of, stated, news.first, regime, edges)
-    return HazardEvidence(origin, regime, statements, lives, focal, cells, news)
+    parts = _cells(lives, focal, as_of, stated, news.first, regime, edges)
+    return HazardEvidence(origin, regime, statements, lives, focal, parts[0], news, *parts[1:])
 
 
 def _cells(
@@ -78,8 +83,11 @@ def _cells(
     first: np.ndarray,
     regime: Regime,
     edges: Edges,
-) -> Cells:
-    """Sum person-time and events of the reference class; of the focal matter, without what ``News`` takes."""
+) -> tuple[Cells, tuple[str, ...], csr_array, csr_array]:
+    """Sum person-time and events of the reference class; of the focal matter, without what ``News`` takes.
+
+    Returns the cells, the names of the matters, and months and counts by matter.
+    """
     families = len(regime.families)
     taken = first_event_ids([lives[i] for i in focal], first, stated) if focal else {}
     pieces: list[Piece] = []
@@ -100,9 +108,22 @@ def _cells(
             for family in stated:
                 if not first[family] or piece.start < first[family]:
                     at_risk[i, family] = 0.0
+    count = np.array(counts).reshape(-1, families)
     distinct, index = same(covariates(pieces, regime))
     size = len(distinct)
-    return Cells(distinct, sums(index, size, at_risk), sums(index, size, np.array(counts).reshape(-1, families)))
+    matters = tuple(dict.fromkeys(life.matter_id for life in lives))
+    owner = np.array([matters.index(lives[piece.row].matter_id) for piece in pieces], dtype=np.int64)
+    by_matter = [_by_matter(owner, index, len(matters), size, table) for table in (at_risk, count)]
+    return Cells(distinct, sums(index, size, at_risk), sums(index, size, count)), matters, by_matter[0], by_matter[1]
+
+
+def _by_matter(owner: np.ndarray, index: np.ndarray, matters: int, cells: int, table: np.ndarray) -> csr_array:
+    """Return the sum of a table (piece, family) by matter, shape matter, cell times family."""
+    families = table.shape[1]
+    rows = np.repeat(owner, families)
+    columns = (index[:, None] * families + np.arange(families)).ravel()
+    kept = table.ravel() != 0
+    return csr_array((table.ravel()[kept], (rows[kept], columns[kept])), shape=(matters, cells * families))
 
 
 def _split(start: int, end: int, breaks: Sequence[int]) -> list[tuple[int, int]]:

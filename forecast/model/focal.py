@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import expit, gammaln
 
 from forecast.evidence.news import News
 from forecast.evidence.statements import Statements
@@ -57,12 +57,21 @@ def interval_hazards(values: Mapping[str, Any], statements: Statements, xp: Modu
     ``logit P(event in interval | none before) = location + error_sd * error``, where the errors of one group have
     correlation ``shared`` between scenarios: ``error = sqrt(shared) z[g] + sqrt(1 - shared) z[g, s]``.
     """
-    common, own = values["statement_shared"][..., None], values["statement_own"]
-    error = sqrt(statements.shared) * common + sqrt(1 - statements.shared) * own
-    conditional = xp.log1p(xp.exp(statements.location + statements.error_sd * error))
+    conditional = xp.log1p(xp.exp(_logits(values, statements)))
     summed, difference = _within_families(statements)
     cumulative = statements.tempo * xp.expm1(_left(summed, conditional, xp) / statements.tempo)
     return _left(difference, cumulative, xp)
+
+
+def _logits(values: Mapping[str, Any], statements: Statements) -> Any:
+    common, own = values["statement_shared"][..., None], values["statement_own"]
+    error = sqrt(statements.shared) * common + sqrt(1 - statements.shared) * own
+    return statements.location + statements.error_sd * error
+
+
+def stated_probabilities(values: Mapping[str, np.ndarray], statements: Statements) -> np.ndarray:
+    """Return ``P(event in interval | none before)`` with the errors of the statements, shape draw, group, scenario."""
+    return expit(_logits(values, statements))
 
 
 def _left(matrix: np.ndarray, values: Any, xp: ModuleType) -> Any:
