@@ -64,11 +64,14 @@ def phase_of(age: np.ndarray | float) -> np.ndarray:
 
 
 def course(record: Record, case: str, until: date) -> Course:
-    """Return the course of one proceeding, from its first sourced event to its closing or to the end of ``until``."""
+    """Return the course of one proceeding, from its first sourced event to its closing or to the end of ``until``.
+
+    An open proceeding is at risk no longer than it was looked at (`Record.counted_until`).
+    """
     opened_on, closed_on, log = record.logs[case]
     last = pd.Timestamp(until)
     dated = [event for event in log if opened_on <= event[0] <= last]
-    age_end = age_at(opened_on, last if pd.isna(closed_on) else min(closed_on, last))
+    age_end = age_at(opened_on, record.counted_until(case, until) if pd.isna(closed_on) else min(closed_on, last))
     stage, start, segments, events = 0, np.nan, [], []
     decided_at_entry = False
     for day, same_day in itertools.groupby(dated, key=itemgetter(0)):

@@ -16,7 +16,7 @@ SCENARIOS = ("limited", "significant", "crackdown")
 
 FAMILY_TYPES: dict[str, tuple[str, ...]] = {
     "request": ("information_request", "retention_order"),
-    "escalation": ("extended",),
+    "escalation": ("extended", "judicial_investigation"),
     "search": ("search",),
     "summons": ("summons",),
     "findings": ("preliminary_findings", "charged"),
@@ -25,14 +25,26 @@ FAMILY_TYPES: dict[str, tuple[str, ...]] = {
     "suspension": ("suspension",),
     "fine": ("fine", "periodic_penalty"),
     "commitments": ("commitments_accepted",),
-    "closure": ("closed_no_action",),
+    "closure": ("closed_no_action", "reprimand", "withdrawn"),
 }
 """Family of events -> the event types of the log that count towards it."""
 
 FAMILIES = tuple(FAMILY_TYPES)
 FAMILY_OF_TYPE = {kind: family for family, kinds in FAMILY_TYPES.items() for kind in kinds}
 
-SILENT_TYPES = ("opened", "commitments_offered", "lifted", "appeal_filed", "appeal_decided")
+OPENING_TYPES = ("opened", "formal_opening")
+"""Types that say that a proceeding was opened, and nothing more."""
+
+SILENT_TYPES = (
+    *OPENING_TYPES,
+    "no_show",
+    "hearing",
+    "commitments_offered",
+    "action_plan_accepted",
+    "lifted",
+    "appeal_filed",
+    "appeal_decided",
+)
 """Types that belong to no family: openings and appeals have models of their own, the rest changes no hazard."""
 
 EVENT_TYPES = (*FAMILY_OF_TYPE, *SILENT_TYPES)
@@ -40,9 +52,10 @@ EVENT_TYPES = (*FAMILY_OF_TYPE, *SILENT_TYPES)
 TYPE_MEANINGS = {
     "information_request": "The authority asks for information or documents.",
     "retention_order": "The authority orders that documents be kept.",
-    "extended": "The proceeding is widened, referred, or handed to an investigating judge.",
+    "extended": "The proceeding is widened, or handed on to another investigator.",
+    "judicial_investigation": "A judicial investigation is opened: an investigating judge takes the matter over.",
     "search": "Premises are searched.",
-    "summons": "Somebody is summoned or heard; a no-show or a request for a warrant counts.",
+    "summons": "Somebody is summoned, or questioned in custody; custody alone is no charge.",
     "preliminary_findings": "The authority states its objections in preliminary findings.",
     "charged": "The company is charged.",
     "executive_charged": "An executive or another person is charged.",
@@ -52,9 +65,15 @@ TYPE_MEANINGS = {
     "fine": "A fine is imposed.",
     "periodic_penalty": "A penalty for every day, week or month of non-compliance is imposed.",
     "commitments_accepted": "Commitments of the company are accepted or made binding.",
-    "closed_no_action": "The proceeding ends without a measure; the details name reprimands.",
+    "closed_no_action": "The authority ends the proceeding without a finding and without a measure.",
+    "reprimand": "The proceeding ends with a finding, such as a reprimand, and without a fine.",
+    "withdrawn": "The proceeding is withdrawn or discontinued.",
     "opened": "The proceeding is opened.",
+    "formal_opening": "The authority formally opens proceedings in a file that began with requests.",
+    "no_show": "Somebody who was summoned does not appear, or a warrant is asked for because of that.",
+    "hearing": "The company or a person is heard by the authority or the court.",
     "commitments_offered": "The company offers commitments.",
+    "action_plan_accepted": "The authority accepts how a decision will be complied with; this ends no proceeding.",
     "lifted": "A measure is eased or ended.",
     "appeal_filed": "An appeal is filed.",
     "appeal_decided": "An appeal is decided.",
@@ -63,16 +82,16 @@ TYPE_MEANINGS = {
 
 FAMILY_MEANINGS = {
     "request": "Requests for information and orders to keep documents.",
-    "escalation": "A proceeding is widened, referred or handed on.",
+    "escalation": "A proceeding is widened, handed on, or taken over by an investigating judge.",
     "search": "Searches of premises.",
-    "summons": "Summonses and hearings.",
+    "summons": "Summonses, and questioning in custody.",
     "findings": "Preliminary findings, or charges against the company.",
     "executive": "Charges against executives and other persons.",
     "order": "Operational orders, interim ones included; not those against a person.",
     "suspension": "The service is suspended or blocked.",
     "fine": "Fines and periodic penalties.",
     "commitments": "Accepted commitments.",
-    "closure": "The proceeding ends without a measure.",
+    "closure": "The proceeding ends without a fine, an order or commitments.",
 }
 """What each family of events means."""
 
