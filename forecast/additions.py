@@ -82,7 +82,7 @@ def _looked_at(cases: Sheet, new: Mapping[str, pd.DataFrame], *, everywhere: boo
         return cases
     if {"case_id", "date"} <= set(rows):
         days = parse(KINDS["day"], rows["date"])
-        latest = cells["case_id"].map(days.groupby(rows["case_id"]).max())
+        latest = days.groupby(rows["case_id"]).max().reindex(cells["case_id"]).set_axis(cells.index)
         later = latest.notna() & ~(parse(KINDS["day"], cells["observed_until"]) >= latest)
         own = _own_days(cells, new)
         moved = later & ~own

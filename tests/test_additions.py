@@ -49,7 +49,7 @@ def test_new_rows_stand_beside_the_old_ones(record, tmp_path):
         tmp_path,
         record,
         events=NEW + "a,2025-03-01,2025-03-02,preliminary_findings,,\nc,2025-04-01,2025-04-01,opened,,\n",
-        proceedings=",".join(TABLES["proceedings"].columns) + "\nc,m,P,P,,A,consumer,IT,consumer law,,2025-04-01,,\n",
+        proceedings=",".join(TABLES["proceedings"].columns) + "\nc,m,P,P,,A,consumer,IT,consumer law,,2025-04-01,,,\n",
     )
     assert record.fingerprint == before
     assert list(more.proceedings["case_id"]) == ["a", "b", "c"]

@@ -19,7 +19,7 @@ FLOORS = [
     {"sections", "readings", "record", "folder_schema", "folder_tables"},
     {"folders"},
     {"specification", "courses", "paths", "additions", "leaks", "news", "silence"},
-    {"opening_counts", "resolution", "requests"},
+    {"opening_counts", "resolution", "requests", "unseen"},
     {"observations", "exposure"},
     {"parameters", "kernel", "conjugate", "passports", "baselines"},
     {"likelihood", "model", "simulate"},
