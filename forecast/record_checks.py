@@ -143,6 +143,7 @@ def _with_last_days(cases: pd.DataFrame, events: pd.DataFrame, end: End) -> tupl
         last = events.loc[published.idxmax(), "event_id"]
         what = f"{until:%Y-%m-%d} lies before the last published event, {last!r} of {published.max():%Y-%m-%d}"
         problems = [Problem(end.place, f"{what}; that day or a later one was expected")]
+        until = published.max()  # days up to this one are not named one by one
     days = events.groupby("case_id")["date"].max().reindex(cases["case_id"]).set_axis(cases.index)
     return cases.assign(last_event=days, complete_until=until), problems
 

@@ -143,6 +143,8 @@ def test_what_is_wrong_with_about_is_named_with_its_line(tiny, text, where, what
 def test_an_end_that_cannot_be_read_is_the_only_thing_named(tiny):
     about(tiny, "complete_until: 2024-02-30\n")
     assert [where for where, _ in problems_of(tiny)] == ["about.yaml line 1, complete_until"]
+    about(tiny, "complete_until: 2024-01-01\n")  # before the days on which proceedings were looked at, too
+    assert [where for where, _ in problems_of(tiny)] == ["about.yaml line 1, complete_until"]
 
 
 def test_a_record_in_memory_is_checked_too(tiny):
