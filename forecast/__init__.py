@@ -49,6 +49,7 @@ _PLACES = {
     "load_record": "record",
     "save_record": "record",
     "append": "additions",
+    "coverage": "unseen",
     "Record": "record",
     "load_specification": "specification",
     "dump_specification": "specification",

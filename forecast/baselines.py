@@ -73,7 +73,7 @@ def lives_of(record: Record, origin: date) -> dict[str, Life]:
     for case, kind in zip(table["case_id"], table["authority_class"], strict=True):
         own = course(known, case, origin)
         if own.is_observed:
-            last = known.logs[case][1] if not own.is_open else origin
+            last = known.counted_until(case, origin) if own.is_open else known.logs[case][1]
             end = age_at(own.opened_on, last)
             entry = own.segments[0].start if own.segments else end
             events = tuple((family, age) for _, age, family, *_ in own.events)

@@ -58,11 +58,12 @@ class _Strict(BaseModel):
 
 
 class AssumedSilence(_Strict):
-    """Days without a publication that a forecast took for silence, and the proceedings open then."""
+    """Days after the record's end that a forecast took for silence; see ``forecast.silence.Silence``."""
 
-    last_publication: Day
+    complete_until: Day
     days: NonNegativeInt
     open_proceedings: NonNegativeInt
+    proceeding_days: NonNegativeInt
 
 
 class Manifest(_Strict):

@@ -47,6 +47,7 @@ SEALED = (
     *DRAWS,
     *(f"{name}.csv" for name in TABLES),
     *(f"record/{name}.csv" for name in RECORD_TABLES),
+    "record/about.yaml",
 )
 """The files of a forecast: every one of them is there, and sealed."""
 

@@ -92,11 +92,10 @@ def run(
     """Forecast one matter from what was public by the end of ``origin`` (default: the record's last day, see below).
 
     ``specification`` and ``record`` are values or paths; ``None`` takes the packaged ones. The default origin is
-    ``as_of`` of the prior file, or the day of the record's last publication if that is later. ``assume_silence``: an
-    origin after the record's last publication is taken, and that nothing came since is an assumption of the forecast,
-    named in its manifest (``assumed_silence``), by what is printed of it and under its figures. Raises ``InputError``
-    on bad input, such an origin without the assumption included, and ``NotConvergedError`` if the draws do not pass
-    the gate.
+    ``as_of`` of the prior file, or the record's last complete day if that is later. ``assume_silence``: an origin after
+    the record's last complete day is taken, and that nothing came since is an assumption of the forecast, named in its
+    manifest (``assumed_silence``), by what is printed of it and under its figures. Raises ``InputError`` on bad input,
+    such an origin without the assumption included, and ``NotConvergedError`` if the draws do not pass the gate.
     """
     spec, known, day = read_request(specification, record, origin, assume_silence=assume_silence)
     settings = settings or Settings()
@@ -267,9 +266,7 @@ def load(folder: Path | str) -> Forecast:
     folder = Path(folder)
     saved = open_folder(folder)
     spec, origin = load_specification(folder / "priors.yaml"), date.fromisoformat(saved.manifest["origin"])
-    silence = saved.manifest.get("assumed_silence")
-    complete_to = date.fromisoformat(silence["last_publication"]) if silence else origin
-    record = replace(load_record(folder / "record"), as_of_date=origin, complete_to=complete_to)
+    record = replace(load_record(folder / "record"), as_of_date=origin)
     require_same(saved.manifest, spec, record, folder / MANIFEST)
     draws = _read_draws(folder, saved, spec, record, origin)
     return Forecast(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -26,34 +25,44 @@ def joined(
     *,
     late: bool = False,
     assume_silence: bool = False,
+    complete_until: date | str | None = None,
 ) -> Request:
     """Return prior file, joined record and new origin of an update, checked; arguments as in ``updating.update``.
 
     Raises ``InputError`` for rows that cannot be added, an origin before the old one or, unless silence is assumed,
-    after the last event published of old and new rows, and rows that are not public between the two origins.
+    after the last complete day of the joined record, and rows that are not public between the two origins.
     """
     old, was = forecast.record, date.fromisoformat(forecast.manifest["origin"])
-    record = replace(append(old, additions), complete_to=old.last_covered)
+    record = append(old, additions, complete_until)
     day = _later_origin(old, record, was, origin, late)
     require_covered(record, day, "origin", assume_silence=assume_silence)
     return Request(forecast.specification, record, day)
 
 
-def silent_proceedings(known: Record, since: date) -> int:
-    """Return how many proceedings that were open at ``since`` have had no event after it; ``known``: by the origin."""
+def silent_time(known: Record, since: date, origin: date) -> tuple[int, int]:
+    """Return the proceedings open at ``since`` that were looked at later and had no event, and their days of silence.
+
+    ``known``: what is public by the origin. The days go from ``since`` to the day up to which silence counts at the
+    origin, or to the closing, and are summed over these proceedings.
+    """
     start = pd.Timestamp(since)
     cases = known.proceedings.loc[
         (known.proceedings["opened_on"] <= start)
         & (known.proceedings["closed_on"].isna() | (known.proceedings["closed_on"] > start))
     ]
     events = known.in_force().events
-    return int((~cases["case_id"].isin(events.loc[events["date"] > start, "case_id"])).sum())
+    silent = cases.loc[~cases["case_id"].isin(events.loc[events["date"] > start, "case_id"])]
+    ends = [known.counted_until(case, origin) for case in silent["case_id"]]
+    closed = silent["closed_on"].fillna(pd.Timestamp(origin))
+    days = [(min(end, last) - start).days for end, last in zip(ends, closed, strict=True)]
+    return sum(d > 0 for d in days), sum(d for d in days if d > 0)
 
 
 def _later_origin(old: Record, new: Record, was: date, origin: date | str | None, late: bool) -> date:
     """Return the new origin, or refuse one that is earlier, and new rows that are not public between the two."""
     rows = [(name, *row) for name in TABLES for row in _new_rows(getattr(old, name), getattr(new, name))]
-    day = max([was, *(published for *_, published in rows)]) if origin is None else as_day(origin)
+    last = max([was, new.complete_until, *(published for *_, published in rows)])
+    day = last if origin is None else as_day(origin)
     if day < was:
         raise InputError(Problem("origin", f"{day} lies before the forecast's own, {was}; run a new forecast instead"))
     missed = f"was public by the forecast's origin, {was}; add it as a late discovery (late) if it was missed then"

@@ -13,6 +13,7 @@ import pandas as pd
 from forecast.files import InputError, Problem
 from forecast.record import Record
 from forecast.record_tables import REFERENCES, RULINGS, TABLES
+from forecast.vocabulary import OPENING_TYPES
 
 YEARS = ("year", "turnover_year")
 MAY_LIE_AHEAD = ("period_end",)
@@ -80,7 +81,7 @@ def _unheard(known: Record, whole: Record, end: pd.Timestamp) -> list[Problem]:
             first = all_own.loc[all_own["date"] >= case["opened_on"], "published_on"].min()
             what = "no event of it is known" if pd.isna(first) else f"its first event was published on {first:%Y-%m-%d}"
             found.append(_problem("proceedings", name, what, end))
-        told = all_own.loc[(all_own["date"] == closed) & (all_own["type"] != "opened"), "published_on"].min()
+        told = all_own.loc[(all_own["date"] == closed) & ~all_own["type"].isin(OPENING_TYPES), "published_on"].min()
         if told > end:
             found.append(_problem("proceedings", name, f"closed_on was announced on {told:%Y-%m-%d}", end))
     return found

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.record import Record
 from forecast.specification import Specification
-from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, family_of
+from forecast.vocabulary import DAYS_PER_MONTH, EU_JURISDICTIONS, OPENING_TYPES, family_of
 
 
 def openings_of(known: Record, specification: Specification, origin: date) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def eu_openings(known: Record) -> pd.DataFrame:
 
     Same-day openings of one matter count once, against the first of its designated providers by name.
     """
-    opened = known.events.loc[known.events["type"] == "opened", ["case_id", "date"]]
+    opened = known.events.loc[known.events["type"].isin(OPENING_TYPES), ["case_id", "date"]]
     opened = opened.merge(known.proceedings[["case_id", "matter_id", "provider_group", "jurisdiction"]], on="case_id")
     opened = opened.loc[opened["jurisdiction"].isin(EU_JURISDICTIONS)]
     opened = opened.loc[opened["provider_group"].isin(known.designated_services["provider_group"])]

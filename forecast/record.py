@@ -7,38 +7,43 @@ worldwide turnover of a year.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
-from importlib.resources import files
+from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pandas as pd
 
 from forecast.files import InputError, Problem, did_you_mean, fingerprint, whole_folder
-from forecast.record_checks import Sheet, as_cells, check, no_rows, read_sheet, with_case_days
-from forecast.record_tables import REQUIRED_TABLES, RULINGS, TABLES
+from forecast.record_checks import End, Sheet, as_cells, check, no_rows, read_sheet
+from forecast.record_cuts import APPEAL_DEADLINE_DAYS, known_cases, known_fines, until_day
+from forecast.record_tables import REQUIRED_TABLES, TABLES
+from forecast.record_text import csv_text, row_order
 
-APPEAL_DEADLINE_DAYS = 90
-"""Days after its publication during which a fine's outcome without a date counts as unknown."""
+__all__ = ["APPEAL_DEADLINE_DAYS", "Record", "as_day", "load_record", "ordered", "save_record", "validate_record"]
 
+ABOUT = "about.yaml"
 SUFFIXES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Record:
-    """Nine tables, one frame each, and the day to which they were cut.
+    """Nine tables, one frame each, the day to which they are complete, and the day to which they were cut.
 
     Days are ``datetime64[us]`` (missing: NaT), numbers ``float64`` (missing: NaN), years and counts among
     them; texts are ``str`` and a missing text is ``""``, never NaN. The frames have a plain range index and,
     after `load_record`, the same order of rows whatever the order in the files. ``events.supersedes`` is
     always there. Treat the frames as values: copy one before changing it.
 
-    Two records are equal if their fingerprints are; ``as_of_date`` and ``complete_to`` are no part of that.
+    ``complete_until``: last day on which anybody looked for what was published. ``proceedings.observed_until``: the
+    same of one proceeding, at most ``complete_until``; that nothing happened is known up to this day and no further.
+    It is always filled: where nothing is given, and in closed proceedings, which need no looking at, it is
+    ``complete_until``.
+
+    Two records are equal if their fingerprints are; ``as_of_date`` and ``title`` are no part of that.
     """
 
     proceedings: pd.DataFrame
@@ -50,20 +55,18 @@ class Record:
     turnover: pd.DataFrame
     caps: pd.DataFrame
     designated_services: pd.DataFrame
+    complete_until: date
     as_of_date: date | None = None
-    complete_to: date | None = None
+    title: str = ""
 
-    @property
-    def last_covered(self) -> date | None:
-        """Day of the last event published, or a later one to which a longer record was cut; ``None`` without either."""
-        days = [*self.events["published_on"].dropna().dt.date, self.complete_to]
-        return max((day for day in days if day is not None), default=None)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "proceedings", _observed(self.proceedings, self.complete_until))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical CSV text of all tables, which the order of rows does not change."""
-        texts = (f"{name}\n{_csv_text(name, getattr(self, name))}" for name in TABLES)
-        return fingerprint("\n".join(texts).encode())
+        """SHA-256 of ``complete_until`` and the canonical text of all tables, which no order of rows changes."""
+        texts = (f"{name}\n{csv_text(name, getattr(self, name), self.complete_until)}" for name in TABLES)
+        return fingerprint("\n".join((f"complete_until {self.complete_until}", *texts)).encode())
 
     @cached_property
     def logs(self) -> dict[str, tuple[pd.Timestamp, pd.Timestamp, list[list]]]:
@@ -74,6 +77,19 @@ class Record:
         for *event, case in sorted(zip(*events, strict=True)):
             logs[case][-1].append(event)
         return logs
+
+    @cached_property
+    def _observed(self) -> dict[str, pd.Timestamp]:
+        return dict(zip(self.proceedings["case_id"], self.proceedings["observed_until"], strict=True))
+
+    def counted_until(self, case: str, origin: date) -> pd.Timestamp:
+        """Return the last day on which it counts, at an origin, that nothing happened in an open proceeding.
+
+        That is ``observed_until``, and never after the origin. An origin after ``complete_until`` is only taken where
+        silence is assumed (`forecast.silence.require_covered`): there it is the origin.
+        """
+        day = pd.Timestamp(origin)
+        return day if origin > self.complete_until else min(day, self._observed[case])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.fingerprint == other.fingerprint
@@ -86,10 +102,11 @@ class Record:
         still_open = int(cases["closed_on"].isna().sum())
         span = f" from {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}" if len(days) else ""
         cut = f", as of {self.as_of_date}" if self.as_of_date else ""
+        complete = f"complete until {self.complete_until}, "
         return (
             f"<Record{cut}: {cases['matter_id'].nunique()} matters, {len(cases)} proceedings "
             f"({still_open} open, {len(cases) - still_open} closed), {len(days)} events{span}, "
-            f"fingerprint {self.fingerprint[:12]}>"
+            f"{complete}fingerprint {self.fingerprint[:12]}>"
         )
 
     def as_of(self, day: date | str) -> Record:
@@ -104,6 +121,7 @@ class Record:
           of an appeal, or for a deadline that passed, so up to `APPEAL_DEADLINE_DAYS` after publication
           every outcome without a public ``outcome_on`` reads ``unknown``. So does, on every day, a ruling
           whose date is not recorded. Where the outcome is withheld, ``amount_after_eur`` is emptied.
+        - ``complete_until`` and ``observed_until`` are cut to ``day``: nobody had looked any further.
         - A service is known from its ``designated_on``; a later ``ended_on`` is emptied. Ceilings are law.
 
         A record that was cut before stays cut: ``as_of(a).as_of(b)`` equals ``as_of(min(a, b))``. A day
@@ -113,19 +131,20 @@ class Record:
         """
         last = as_day(day) if self.as_of_date is None else min(as_day(day), self.as_of_date)
         end = pd.Timestamp(last)
-        events, proceedings = _known_cases(self.events, self.proceedings, end)
-        services = _until(self.designated_services, end, "designated_on")
+        events, proceedings = known_cases(self.events, self.proceedings, end)
+        observed = proceedings["observed_until"]
+        services = until_day(self.designated_services, end, "designated_on")
         services["ended_on"] = services["ended_on"].where(services["ended_on"] <= end)
         dated = ("users", "valuations", "moderation", "turnover")
         return replace(
             self,
-            **{name: _until(getattr(self, name), end) for name in dated},
-            proceedings=proceedings,
+            **{name: until_day(getattr(self, name), end) for name in dated},
+            proceedings=proceedings.assign(observed_until=observed.where(observed <= end, end)),
             events=events,
-            fines=_known_fines(self.fines, events, end),
+            fines=known_fines(self.fines, events, end),
             designated_services=services,
+            complete_until=min(last, self.complete_until),
             as_of_date=last,
-            complete_to=min(last, self.last_covered or last),
         )
 
     def in_force(self) -> Record:
@@ -148,43 +167,12 @@ def as_day(day: date | str) -> date:
     raise InputError(Problem("day", f"{day!r} is not a day; a date, or a text YYYY-MM-DD, was expected"))
 
 
-def _until(frame: pd.DataFrame, end: pd.Timestamp, column: str = "published_on") -> pd.DataFrame:
-    return frame[frame[column] <= end].reset_index(drop=True)
-
-
-def _known_cases(
-    events: pd.DataFrame, proceedings: pd.DataFrame, end: pd.Timestamp
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the events and the proceedings that were public by ``end``."""
-    dated = with_case_days(events, proceedings)
-    public = events["published_on"] <= end
-    observed = set(events.loc[public & (dated["date"] >= dated["opened_on"]), "case_id"])
-    closing = (dated["date"] == dated["closed_on"]) & (events["type"] != "opened")
-    announced = set(events.loc[closing, "case_id"])
-    ended = set(events.loc[closing & public, "case_id"])
-
-    known = proceedings[proceedings["case_id"].isin(observed)].reset_index(drop=True)
-    names = known["case_id"]
-    is_public = (known["closed_on"] <= end) & (names.isin(ended) | ~names.isin(announced))
-    known["closed_on"] = known["closed_on"].where(is_public)
-
-    shown = events[public & events["case_id"].isin(observed)].reset_index(drop=True)
-    shown["supersedes"] = shown["supersedes"].where(shown["supersedes"].isin(shown["event_id"]), "")
-    return shown, known
-
-
-def _known_fines(fines: pd.DataFrame, events: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
-    """Return the fines that were public by ``end``, with what was public of their outcomes."""
-    known = _until(fines, end)
-    dated, pending = known["outcome_on"] <= end, known["outcome_on"] > end
-    fresh = known["published_on"] >= end - pd.Timedelta(days=APPEAL_DEADLINE_DAYS)
-    unplaced = ~dated & ~pending & known["outcome"].isin(RULINGS)
-    unknown = unplaced | (fresh & ~dated)
-    known["outcome"] = known["outcome"].mask(pending, "under_appeal").mask(unknown, "unknown")
-    known["amount_after_eur"] = known["amount_after_eur"].mask(pending | unknown)
-    known["outcome_on"] = known["outcome_on"].where(dated)
-    known["event_id"] = known["event_id"].where(known["event_id"].isin(events["event_id"]), "")
-    return known
+def _observed(proceedings: pd.DataFrame, complete_until: date) -> pd.DataFrame:
+    """Return the proceedings with ``observed_until`` filled as `Record` says."""
+    end = pd.Timestamp(complete_until)
+    given = proceedings.get("observed_until", pd.Series(pd.NaT, proceedings.index)).astype("datetime64[us]")
+    days = given.where(given.notna() & proceedings["closed_on"].isna(), end)
+    return proceedings.assign(observed_until=days)[list(TABLES["proceedings"].columns)]
 
 
 def load_record(folder: Path | str | None = None) -> Record:
@@ -192,7 +180,8 @@ def load_record(folder: Path | str | None = None) -> Record:
 
     A folder holds ``<table>.csv`` or ``<table>.parquet`` for every table. ``proceedings`` and ``events`` must
     be there; any other table may be absent and is empty then. CSV files are UTF-8 with a header; an empty
-    field is missing, and "NA", "None" or "null" are texts like any other.
+    field is missing, and "NA", "None" or "null" are texts like any other. ``about.yaml`` may say the record's title
+    and to which day it is complete (see `forecast.record_about`; default: the day of the last published event).
 
     Raises
     ------
@@ -215,7 +204,20 @@ def load_record(folder: Path | str | None = None) -> Record:
                     problems.append(Problem(sheet.source, "has a header but no rows"))
         elif name not in REQUIRED_TABLES:
             sheets[name] = no_rows(name)
-    return ordered(check(sheets, problems))
+    end, title = _about(place, problems)
+    return ordered(check(sheets, problems, end=end), end.day if end else None, title)
+
+
+def _about(place: Path | Traversable, problems: list[Problem]) -> tuple[End | None, str]:
+    """Return what ``about.yaml`` says (no end where it cannot be read); what is wrong with it goes to ``problems``."""
+    if not (place / ABOUT).is_file():
+        return End(None, ABOUT), ""
+    from forecast.record_about import read_about  # noqa: PLC0415 - reading YAML is slow to import, and few records need it
+
+    with as_file(place / ABOUT) as path:
+        about, where, wrong = read_about(path)
+    problems += wrong
+    return (End(about.complete_until, where), about.title or "") if about else (None, "")
 
 
 def validate_record(record: Record) -> None:
@@ -227,11 +229,11 @@ def validate_record(record: Record) -> None:
     for name in TABLES:
         cells = as_cells(getattr(record, name))
         sheets[name] = Sheet(name, f"{name} header", cells.set_axis(range(1, len(cells) + 1)))
-    check(sheets)
+    check(sheets, end=End(record.complete_until, "complete_until"))
 
 
 def save_record(record: Record, folder: Path | str) -> None:
-    """Write the record as canonical CSV files: the whole folder or, after an error, nothing of it.
+    """Write the record as canonical CSV files and ``about.yaml``: the whole folder or, after an error, nothing of it.
 
     `load_record` gives an equal record back; ``as_of_date`` is not written. An older record in ``folder`` is
     replaced as a whole.
@@ -246,14 +248,17 @@ def save_record(record: Record, folder: Path | str) -> None:
         raise InputError(Problem(str(folder), "a record without proceedings cannot be read again: not saved"))
     if path.exists() and not path.is_dir():
         raise InputError(Problem(str(folder), "is a file; a folder was expected"))
-    allowed = {f"{name}{suffix}" for name in TABLES for suffix in SUFFIXES}
+    from forecast.record_about import about_text  # noqa: PLC0415 - as in `_about`
+
+    allowed = {ABOUT, *(f"{name}{suffix}" for name in TABLES for suffix in SUFFIXES)}
     foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in allowed) if path.exists() else []
     if foreign:
         raise InputError(Problem(str(folder), f"holds {foreign[0]!r}, which is no part of a record: not replaced"))
     with whole_folder(path) as scratch:
         for name in TABLES:
-            text = _csv_text(name, getattr(record, name))
+            text = csv_text(name, getattr(record, name), record.complete_until)
             (scratch / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+        (scratch / ABOUT).write_text(about_text(record.title, record.complete_until), encoding="utf-8", newline="")
 
 
 def _sources(folder: Path | Traversable) -> tuple[dict[str, Path | Traversable], list[Problem]]:
@@ -276,25 +281,12 @@ def _sources(folder: Path | Traversable) -> tuple[dict[str, Path | Traversable],
     return sources, problems
 
 
-def ordered(frames: dict[str, pd.DataFrame]) -> Record:
-    """Return the record of checked frames, their rows in canonical order."""
-    sorted_ = {name: frame.loc[_row_order(name, as_cells(frame))] for name, frame in frames.items()}
+def ordered(frames: dict[str, pd.DataFrame], complete_until: date | None = None, title: str = "") -> Record:
+    """Return the record of checked frames, their rows in canonical order.
+
+    ``complete_until`` is by default the day of the last published event, of which there must be one then.
+    """
+    sorted_ = {name: frame.loc[row_order(name, as_cells(frame))] for name, frame in frames.items()}
     plain = {name: frame.reset_index(drop=True) for name, frame in sorted_.items()}
-    return Record(**plain, as_of_date=None)
-
-
-def _row_order(name: str, cells: pd.DataFrame) -> list:
-    """Return the index of ``cells`` in canonical order: by the table's own columns, then by all others."""
-    first = TABLES[name].order
-    rest = [column for column in TABLES[name].columns if column not in first]
-    rows = zip(*(cells[column] for column in (*first, *rest)), cells.index, strict=True)
-    return [row[-1] for row in sorted(rows)]
-
-
-def _csv_text(name: str, frame: pd.DataFrame) -> str:
-    cells = as_cells(frame[list(TABLES[name].columns)])
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(cells.columns)
-    writer.writerows(cells.loc[_row_order(name, cells)].itertuples(index=False))
-    return buffer.getvalue()
+    until = frames["events"]["published_on"].max().date() if complete_until is None else complete_until
+    return Record(**plain, complete_until=until, title=title)

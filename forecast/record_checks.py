@@ -8,16 +8,36 @@ collect them from the rules that `forecast.record_tables` declares.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import date
+from typing import NamedTuple
 
 import pandas as pd
 
 from forecast.files import InputError, Problem, did_you_mean
-from forecast.record_tables import CASE_RULES, OPTIONAL_COLUMNS, REFERENCES, TABLES, Column, Rule
+from forecast.record_tables import CASE_RULES, OBSERVED_RULES, OPTIONAL_COLUMNS, REFERENCES, TABLES, Column, Rule
 from forecast.sheets import Sheet, as_cells, cell_text, csv_sheet, read_sheet
 
-__all__ = ["Sheet", "as_cells", "cell_text", "check", "check_table", "no_rows", "parse", "read_sheet", "with_case_days"]
+__all__ = [
+    "End",
+    "Sheet",
+    "as_cells",
+    "cell_text",
+    "check",
+    "check_table",
+    "no_rows",
+    "parse",
+    "read_sheet",
+    "with_case_days",
+]
 
 Frames = dict[str, pd.DataFrame]
+
+
+class End(NamedTuple):
+    """The day to which a record is complete (``None``: that of its last published event), and where it was given."""
+
+    day: date | None
+    place: str
 
 
 def no_rows(name: str) -> Sheet:
@@ -40,10 +60,17 @@ def parse(column: Column, cells: pd.Series) -> pd.Series:
     return values.where(column.holds(values)) if column.holds else values
 
 
-def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = (), *, references: bool = True) -> Frames:
+def check(
+    sheets: Mapping[str, Sheet],
+    problems: Iterable[Problem] = (),
+    *,
+    references: bool = True,
+    end: End | None = None,
+) -> Frames:
     """Return the typed frames of ``sheets``, one per table, indexed as the sheets are.
 
-    Without ``references``, names that stand for rows elsewhere are not looked up: for one table alone.
+    Without ``references``, names that stand for rows elsewhere are not looked up, and without ``end`` no day is held
+    against the end of the record: for one table alone.
 
     Raises
     ------
@@ -63,6 +90,10 @@ def check(sheets: Mapping[str, Sheet], problems: Iterable[Problem] = (), *, refe
         frame, rules = frames[name], _rules(name, usable, references) if name in complete else []
         if name == "events" and "proceedings" in usable:
             frame = with_case_days(frame, usable["proceedings"])
+        elif name == "proceedings" and "events" in usable and end is not None:
+            frame, late = _with_last_days(frame, usable["events"], end)
+            found += late
+            rules = [*rules, *OBSERVED_RULES]
         found += _broken(TABLES[name].columns, sheet, frame, rules)
     if found:
         names = list(TABLES)
@@ -102,6 +133,19 @@ def with_case_days(events: pd.DataFrame, proceedings: pd.DataFrame) -> pd.DataFr
     """Return ``events`` with the ``opened_on`` and ``closed_on`` of their proceedings, NaT if unknown."""
     cases = proceedings.drop_duplicates("case_id")[["case_id", "opened_on", "closed_on"]]
     return events.merge(cases, on="case_id", how="left").set_axis(events.index)
+
+
+def _with_last_days(cases: pd.DataFrame, events: pd.DataFrame, end: End) -> tuple[pd.DataFrame, list[Problem]]:
+    """Return ``cases`` with the day of their last event and that of the record's end, and an end that is too early."""
+    problems, published = [], events["published_on"]
+    until = published.max() if end.day is None else pd.Timestamp(end.day)
+    if published.max() > until:
+        last = events.loc[published.idxmax(), "event_id"]
+        what = f"{until:%Y-%m-%d} lies before the last published event, {last!r} of {published.max():%Y-%m-%d}"
+        problems = [Problem(end.place, f"{what}; that day or a later one was expected")]
+        until = published.max()  # days up to this one are not named one by one
+    days = events.groupby("case_id")["date"].max().reindex(cases["case_id"]).set_axis(cases.index)
+    return cases.assign(last_event=days, complete_until=until), problems
 
 
 def _rules(name: str, usable: Frames, references: bool) -> list[Rule]:

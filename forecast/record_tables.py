@@ -16,7 +16,14 @@ from forecast.vocabulary import AUTHORITY_CLASSES, EVENT_TYPES, FAMILY_TYPES, OR
 EARLIEST, LATEST = pd.Timestamp("1990-01-01"), pd.Timestamp("2099-12-31")
 BEFORE_OPENING = ("information_request", "retention_order")
 """Event types that may come before the proceeding that they led to."""
-AFTER_CLOSING = ("appeal_filed", "appeal_decided", "lifted", "commitments_accepted", "commitments_offered", "action_plan_accepted")
+AFTER_CLOSING = (
+    "appeal_filed",
+    "appeal_decided",
+    "lifted",
+    "commitments_accepted",
+    "commitments_offered",
+    "action_plan_accepted",
+)
 """Event types that may follow the end of the authority's own procedure."""
 RULINGS = ("upheld", "reduced", "annulled")
 """Outcomes of a fine that a court has ruled on."""
@@ -151,11 +158,27 @@ CASE_RULES = (
 )
 """Rules between an event and its proceeding, whose ``opened_on`` and ``closed_on`` are joined to it."""
 
+OBSERVED_RULES = (
+    Rule(
+        "observed_until",
+        "observed_until {observed_until} lies before an event of the proceeding, on {last_event}; the day on which the "
+        "proceeding was last looked at was expected",
+        lambda frame: ~(frame["observed_until"] < frame["last_event"]),
+    ),
+    Rule(
+        "observed_until",
+        "observed_until {observed_until} lies after complete_until {complete_until} of the record; about.yaml says "
+        "to which day the record is complete (by default the day of its last published event)",
+        lambda frame: ~(frame["observed_until"] > frame["complete_until"]),
+    ),
+)
+"""Rules between a proceeding, the day of its last event and the last day of the record, which are joined to it."""
+
 TABLES = {
     "proceedings": _table(
         """case_id:text! matter_id:text! provider:text! provider_group:text! service:text authority:text!
         authority_class:class! jurisdiction:text! instrument:text! subject:text opened_on:day! closed_on:day
-        source_url:text""",
+        observed_until:day source_url:text""",
         _in_order("opened_on", "closed_on"),
         key="case_id",
         order="opened_on case_id",
@@ -220,7 +243,7 @@ TABLES = {
     ),
 }
 REQUIRED_TABLES = ("proceedings", "events")
-OPTIONAL_COLUMNS = ("supersedes",)
+OPTIONAL_COLUMNS = ("supersedes", "observed_until")
 """Columns that a file may leave out; they are empty then."""
 REFERENCES = {
     "events": {"case_id": ("proceedings", "case_id"), "supersedes": ("events", "event_id")},

@@ -40,13 +40,13 @@ def read_request(
     """Return prior file, record and origin as ``forecasting.run`` takes them.
 
     ``None`` takes the packaged prior file or record, and as origin ``as_of`` of the prior file or the record's last
-    publication, whichever is later. Raises ``InputError`` on bad input, and for an origin (called ``place``) after the
-    record's last publication unless silence is assumed.
+    complete day, whichever is later. Raises ``InputError`` on bad input, and for an origin (called ``place``) after the
+    record's last complete day unless silence is assumed.
     """
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
     known = record if isinstance(record, Record) else load_record(record)
     if origin is None:
-        day, place = max(spec.as_of, known.last_covered or spec.as_of), "origin, by default as_of of the prior file"
+        day, place = max(spec.as_of, known.complete_until), "origin, by default as_of of the prior file"
     else:
         day = as_day(origin)
     require_covered(known, day, place, assume_silence=assume_silence)

@@ -1,7 +1,8 @@
-"""Days that a record says nothing of: a forecast made after them takes them as days on which nothing came.
+"""Days that nobody looked at: a forecast made after them would take them as days on which nothing came.
 
-A record is complete to the day of its last publication and says nothing of later ones. An origin after it counts days
-on which nobody looked as evidence that nothing happened, so it is refused unless silence is assumed in so many words.
+In each open proceeding silence counts up to its ``observed_until`` and no further. The record as a whole says nothing
+of days after ``complete_until``. An origin after it is refused unless silence is assumed in so many words; it is then
+assumed in every open proceeding, from the day on which it was last looked at.
 """
 
 from __future__ import annotations
@@ -19,51 +20,57 @@ from forecast.record import Record
 
 @dataclass(frozen=True)
 class Silence:
-    """Days without any publication up to an origin, and the proceedings open then.
+    """Days that nobody looked at, up to an origin after the record's last complete day.
 
-    ``last_publication``: the day of the record's last publication, or a later one to which a longer record was cut.
-    ``days``: from it to the origin. ``open_proceedings``: open at the origin as the record knows them.
+    ``complete_until``: that day. ``days``: from it to the origin. ``open_proceedings``: open at the origin as the
+    record knows them. ``proceeding_days``: days from ``observed_until`` to the origin, summed over these.
     """
 
-    last_publication: date
+    complete_until: date
     days: int
     open_proceedings: int
+    proceeding_days: int
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it stands in a manifest, under ``assumed_silence``."""
         return {
-            "last_publication": str(self.last_publication),
+            "complete_until": str(self.complete_until),
             "days": self.days,
             "open_proceedings": self.open_proceedings,
+            "proceeding_days": self.proceeding_days,
         }
 
 
 def silence_of(record: Record, day: date) -> Silence | None:
-    """Return what an origin on ``day`` would assume about the days after the record's end; ``None`` within it."""
-    last = record.last_covered
-    if last is None or day <= last:
+    """Return what an origin on ``day`` would assume about days that nobody looked at; ``None`` within the record."""
+    last = record.complete_until
+    if day <= last:
         return None
-    return Silence(last, (day - last).days, int(record.as_of(day).proceedings["closed_on"].isna().sum()))
+    cases = record.as_of(day).proceedings
+    observed = cases.loc[cases["closed_on"].isna(), "observed_until"]
+    return Silence(last, (day - last).days, len(observed), int((pd.Timestamp(day) - observed).dt.days.sum()))
 
 
 def require_covered(record: Record, day: date, place: str, *, assume_silence: bool = False) -> None:
-    """Raise ``InputError`` where ``day`` lies after the record's end, unless silence is assumed.
+    """Raise ``InputError`` where ``day`` lies after the record's last complete day, unless silence is assumed.
 
     ``place``: what gave the day, such as ``origin``.
     """
     silence = silence_of(record, day)
     if silence is None or assume_silence:
         return
-    published = record.events["published_on"].max()
-    cut = pd.isna(published) or published.date() < silence.last_publication
-    end = "the day to which the record was cut" if cut else "the record's last publication"
+    last = silence.complete_until
     what = (
-        f"{day} lies {in_words(silence.days, 'day')} after {end}, {silence.last_publication}: the record does not say "
-        f"what happened since in {in_words(silence.open_proceedings, 'open proceeding')}. Add what was published "
-        f"since, choose a day up to {silence.last_publication}, or assume that nothing happened (--assume-silence; in "
-        "Python assume_silence=True)"
+        f"{day} lies {in_words(silence.days, 'day')} after {last}, to which the record is complete: it does not say "
+        f"what happened since in {in_words(silence.open_proceedings, 'open proceeding')}, which were last looked at "
+        f"{_on_average(silence)} before {day} on average. Add what was published since, choose a day up to {last}, or "
+        "assume that nothing happened (--assume-silence; in Python assume_silence=True)"
     )
     raise InputError(Problem(place, what))
+
+
+def _on_average(silence: Silence) -> str:
+    return in_words(round(silence.proceeding_days / max(silence.open_proceedings, 1)), "day")
 
 
 def require_past(day: date, place: str, today: date | None = None) -> None:
@@ -83,11 +90,11 @@ def assumption(manifest: Mapping[str, Any]) -> str:
     told = manifest.get("assumed_silence")
     if not told:
         return ""
-    until = date.fromisoformat(told["last_publication"]) + timedelta(days=told["days"])
+    until = date.fromisoformat(told["complete_until"]) + timedelta(days=told["days"])
     return (
-        f"Assumed silence: the record's last publication is of {told['last_publication']}; that nothing came in the "
-        f"{in_words(told['days'], 'day')} from then to {until} in "
-        f"{in_words(told['open_proceedings'], 'open proceeding')} is an assumption."
+        f"Assumed silence: the record is complete to {told['complete_until']}; that nothing came since in "
+        f"{in_words(told['open_proceedings'], 'open proceeding')}, up to {until}, is an assumption about "
+        f"{in_words(told['proceeding_days'], 'day')} of proceedings that nobody looked at."
     )
 
 

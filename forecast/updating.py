@@ -25,7 +25,7 @@ import xarray as xr
 from forecast.conjugate import draw_conjugate
 from forecast.forecasting import Forecast, conclude, fit
 from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather
-from forecast.joining import joined, silent_proceedings
+from forecast.joining import joined, silent_time
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights
 from forecast.progress import report, working
@@ -72,18 +72,23 @@ def update(
     refit: bool = False,
     late: bool = False,
     assume_silence: bool = False,
+    complete_until: date | str | None = None,
 ) -> Forecast:
     """Return the forecast with new rows of the record, at a later origin: reweighted where certified, else refitted.
 
-    ``additions`` are as in ``append``. The default origin is the last publication among the new rows; none may be
-    published after it. Reweighted draws must pass the gate of sampled ones, or there is a new fit. ``refit`` asks for
-    one whatever the certificate says. ``late`` admits rows that were public by the old origin and were missed then.
-    ``assume_silence`` takes an origin after the last event published of old and new rows, as in ``run``. What was done
-    is kept in ``diagnostics["update"]``, with the days from the old origin (``silent_days``) and the open proceedings
-    without an event in them (``silent_proceedings``) that count as silence. Raises ``InputError`` on bad input,
-    ``NotConvergedError`` if a new fit does not pass the gate.
+    ``additions`` and ``complete_until`` are as in ``append``. The default origin is the last publication among the new
+    rows, or ``complete_until``; no row may be published after it. Reweighted draws must pass the gate of sampled ones,
+    or there is a new fit. ``refit`` asks for one whatever the certificate says. ``late`` admits rows that were public
+    by the old origin and were missed then. ``assume_silence`` takes an origin after the last complete day of the joined
+    record, as in ``run``. What was done is kept in ``diagnostics["update"]``, with the open proceedings that were
+    looked at since the old origin and had no event (``silent_proceedings``), and their days of silence, summed over
+    them (``silent_days``). Raises ``InputError`` on bad input, ``NotConvergedError`` if a new fit does not pass the
+    gate.
     """
-    return updated(forecast, joined(forecast, additions, origin, late=late, assume_silence=assume_silence), refit=refit)
+    request = joined(
+        forecast, additions, origin, late=late, assume_silence=assume_silence, complete_until=complete_until
+    )
+    return updated(forecast, request, refit=refit)
 
 
 def updated(forecast: Forecast, request: Request, *, refit: bool = False) -> Forecast:
@@ -93,7 +98,7 @@ def updated(forecast: Forecast, request: Request, *, refit: bool = False) -> For
     evidence = gather(spec, record, day)
     before = efficiency(forecast)
     told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
-    told |= {"silent_days": (day - was).days, "silent_proceedings": silent_proceedings(record.as_of(day), was)}
+    told |= dict(zip(("silent_proceedings", "silent_days"), silent_time(record.as_of(day), was, day), strict=True))
     reasons = ["asked for"] if refit else []
     if spec.pooling.value < 1:
         reasons.append("pooling below 1 needs the fit at the brief's date")

@@ -38,8 +38,11 @@ FAMILY_TYPES: dict[str, tuple[str, ...]] = {
 FAMILIES = tuple(FAMILY_TYPES)
 FAMILY_OF_TYPE = {kind: family for family, kinds in FAMILY_TYPES.items() for kind in kinds if kinds != ORDER_TYPES}
 
+OPENING_TYPES = ("opened", "formal_opening")
+"""Types that say that a proceeding was opened, and nothing more."""
+
 SILENT_TYPES = (
-    "opened",
+    *OPENING_TYPES,
     "no_show",
     "hearing",
     "commitments_offered",
@@ -55,11 +58,11 @@ EVENT_TYPES = (*FAMILY_OF_TYPE, *ORDER_TYPES, *SILENT_TYPES)
 TYPE_MEANINGS = {
     "information_request": "The authority asks for information or documents.",
     "retention_order": "The authority orders that documents be kept.",
-    "formal_opening": "Proceedings are formally opened in a file that began with requests.",
-    "extended": "The proceeding is widened or referred.",
+    "formal_opening": "The authority formally opens proceedings in a file that began with requests.",
+    "extended": "The proceeding is widened, or handed on to another investigator.",
+    "judicial_investigation": "A judicial investigation is opened: an investigating judge takes the matter over.",
     "search": "Premises are searched.",
-    "summons": "Somebody is summoned or heard; a request for a warrant counts.",
-    "judicial_investigation": "An investigating judge is put in charge.",
+    "summons": "Somebody is summoned, or questioned in custody; custody alone is no charge.",
     "preliminary_findings": "The authority states its objections in preliminary findings.",
     "charged": "The company is charged.",
     "executive_charged": "An executive or another person is charged.",
@@ -69,14 +72,14 @@ TYPE_MEANINGS = {
     "fine": "A fine is imposed.",
     "periodic_penalty": "A penalty for every day, week or month of non-compliance is imposed.",
     "commitments_accepted": "Commitments of the company are accepted or made binding.",
-    "closed_no_action": "The proceeding ends without a measure.",
-    "reprimand": "The proceeding ends with a finding and without a fine.",
-    "withdrawn": "The proceeding is discontinued.",
+    "closed_no_action": "The authority ends the proceeding without a finding and without a measure.",
+    "reprimand": "The proceeding ends with a finding, such as a reprimand, and without a fine.",
+    "withdrawn": "The proceeding is withdrawn or discontinued.",
     "opened": "The proceeding is opened.",
-    "no_show": "Somebody who was summoned stays away.",
-    "hearing": "A hearing is held.",
-    "action_plan_accepted": "The authority accepts how a decision is to be complied with.",
+    "no_show": "Somebody who was summoned does not appear, or a warrant is asked for because of that.",
+    "hearing": "The company or a person is heard by the authority or the court.",
     "commitments_offered": "The company offers commitments.",
+    "action_plan_accepted": "The authority accepts how a decision will be complied with; this ends no proceeding.",
     "lifted": "A measure is eased or ended.",
     "appeal_filed": "An appeal is filed.",
     "appeal_decided": "An appeal is decided.",

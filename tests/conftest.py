@@ -8,7 +8,7 @@ from forecast import forecasting
 @pytest.fixture(scope="session")
 def packaged_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packaged") / "2026-02-03"
-    forecasting.save(forecasting.run(), folder)
+    forecasting.save(forecasting.run(origin="2026-02-03"), folder)
     return folder
 
 

@@ -28,7 +28,7 @@ def forecast(*arguments, cwd=None, code=0):
 
 
 def test_run_writes_and_prints(tmp_path):
-    done = forecast("run", cwd=tmp_path)
+    done = forecast("run", "--origin", "2026-02-03", cwd=tmp_path)
     assert (tmp_path / "outputs/x-eu-2026/2026-02-03/summary.csv").is_file()
     figures = {p.stem for p in (tmp_path / "outputs/x-eu-2026/2026-02-03/figures").iterdir()}
     assert figures == {"scenarios", "targets", "exceedance", "events"}
@@ -66,7 +66,7 @@ def test_every_mistake_of_every_file_is_named_and_nothing_is_written(tmp_path):
     for words in (
         "unknown key 'poling' (did you mean 'pooling'?)",
         "error_sd",
-        "events.csv row 175",
+        "events.csv row 366",
         "did you mean 'search'?",
     ):
         assert words in done.stderr
@@ -160,7 +160,7 @@ def test_update_writes_a_forecast_beside_the_old_one(packaged_folder, tmp_path):
     assert forecast("validate", old, tmp_path / "2026-03-03").stdout.count(": ok, ") == 2
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     silent = forecast("update", old, "--origin", "2026-03-03", code=1)
-    assert "2026-03-03 lies 28 days after the record's last publication, 2026-02-03" in silent.stderr
+    assert "2026-03-03 lies 28 days after 2026-02-03, to which the record is complete" in silent.stderr
     other = forecast("update", old, "--origin", "2026-03-03", "--assume-silence", code=1)
     assert "holds a result of another record" in other.stderr  # the folder beside DIR is that of the first update
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before

@@ -143,9 +143,11 @@ def tiktok():
 def test_two_matters_have_two_folders(tmp_path, capsys, monkeypatch):
     """What stands in the old common folder is not touched, and each matter's own is checked before anything runs."""
     monkeypatch.chdir(tmp_path)
-    x, t = (Request(spec, load_record(), spec.as_of).identity for spec in (load_specification(), tiktok()))
+    x, t = (
+        Request(spec, load_record(), load_record().complete_until).identity for spec in (load_specification(), tiktok())
+    )
     assert {k for k in x if x[k] != t[k]} == {"matter", "priors_fingerprint"}
-    place = default_folder(x["matter"], "2026-02-03")
+    place = default_folder(x["matter"], "2026-10-06")
     place.mkdir(parents=True)
     (place / "manifest.json").write_text(json.dumps(t))
     assert exit_code(["run"]) == 1

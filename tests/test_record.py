@@ -21,8 +21,9 @@ DATA = Path(forecast.__file__).parent / "data"
 TABLES = ["proceedings", "events", "fines", "users", "valuations", "moderation", "turnover", "caps"]
 TABLES += ["designated_services"]
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
-DAYS = pd.date_range("2014-06-01", "2026-02-03", freq="199D").strftime("%Y-%m-%d").tolist()
+DAYS = pd.date_range("2014-06-01", "2026-10-06", freq="199D").strftime("%Y-%m-%d").tolist()
 DAYS += ["2024-08-25", "2024-08-26", "2025-02-07", "2025-12-05", "2026-01-20", "2026-02-03"]
+DAYS += ["2026-05-07", "2026-07-15", "2026-10-05", "2026-10-06"]
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +37,15 @@ def frames_equal(one: Record, other: Record):
 
 
 def test_packaged_record_has_the_documented_size(record):
-    sizes = {"proceedings": 73, "events": 173, "fines": 121, "users": 82, "valuations": 43, "moderation": 20}
-    sizes |= {"turnover": 118, "caps": 16, "designated_services": 26}
+    sizes = {"proceedings": 158, "events": 364, "fines": 143, "users": 125, "valuations": 49, "moderation": 20}
+    sizes |= {"turnover": 134, "caps": 21, "designated_services": 26}
     assert {name: len(getattr(record, name)) for name in TABLES} == sizes
-    assert record.proceedings["matter_id"].nunique() == 56
-    assert record.proceedings["closed_on"].isna().sum() == 56
+    assert record.proceedings["matter_id"].nunique() == 110
+    assert record.proceedings["closed_on"].isna().sum() == 95
     dtypes = {str(kind) for name in TABLES for kind in getattr(record, name).dtypes}
     assert dtypes == {"str", "float64", "datetime64[us]"}
     assert not any(getattr(record, name).select_dtypes("str").isna().any(axis=None) for name in TABLES)
-    assert "56 matters, 73 proceedings (56 open, 17 closed), 173 events from 2014-11-15 to 2026-02-03" in str(record)
+    assert "110 matters, 158 proceedings (95 open, 63 closed), 364 events from 2014-11-15 to 2026-10-06" in str(record)
     assert record.fingerprint[:12] in repr(record)
 
 
@@ -54,7 +55,7 @@ def test_packaged_record_has_the_documented_size(record):
         (["GDPR", "UK GDPR"], 26, [0.0012, 0.0044, 0.0262, 0.0727, 0.2557]),
         (["ePrivacy"], 9, [0.0026, 0.0070, 0.0346, 0.0469, 0.1517]),
         (["EU antitrust"], 7, [0.0547, 0.0776, 0.129, 0.306, 0.404]),
-        (None, 65, [0.0005, 0.0042, 0.0156, 0.0639, 0.311]),
+        (None, 69, [0.0007, 0.0043, 0.0156, 0.0639, 0.3076]),
     ],
 )
 def test_fines_as_share_of_their_ceiling(record, instruments, n, expected):
@@ -62,25 +63,25 @@ def test_fines_as_share_of_their_ceiling(record, instruments, n, expected):
     fines = fines[fines["instrument"].isin(instruments)] if instruments else fines
     share = (fines["amount_eur"] / fines["legal_cap_fraction"] / fines["turnover_eur"]).dropna()
     assert len(share) == n
-    assert np.allclose(share.quantile(QUANTILES), expected, atol=6e-4 if n in (7, 65) else 6e-5)
+    assert np.allclose(share.quantile(QUANTILES), expected, atol=6e-4 if n in (7, 69) else 6e-5)
 
 
 def test_durations_appeals_and_user_changes(record):
     fines = record.fines[record.fines["amount_eur"] >= 1e6]
     years = ((fines["decided_on"] - fines["opened_on"]).dt.days / 365.25).dropna()
-    assert len(years) == 83
-    assert np.allclose(years.quantile(QUANTILES), [0.59, 1.03, 2.07, 3.35, 5.38], atol=0.006)
+    assert len(years) == 94
+    assert np.allclose(years.quantile(QUANTILES), [0.58, 1.02, 2.02, 3.23, 5.69], atol=0.006)
     counts = record.fines["outcome"].value_counts()
-    assert [counts[o] for o in ("upheld", "reduced", "annulled", "under_appeal")] == [12, 5, 5, 32]
+    assert [counts[o] for o in ("upheld", "reduced", "annulled", "under_appeal")] == [13, 5, 6, 33]
     ruled = record.fines[record.fines["outcome"].isin(["upheld", "reduced", "annulled"])]
     kept = ruled["amount_after_eur"] / ruled["amount_eur"]
-    assert kept.fillna(0).mean() == pytest.approx(0.62, abs=0.005)  # one upheld amount is not recorded
+    assert kept.fillna(0).mean() == pytest.approx(0.606, abs=0.005)  # one upheld amount is not recorded
     users = record.users[~record.users["series_id"].str.contains("double-counted")]
     users = users.sort_values(["series_id", "period_end"])
     halves = users.groupby("series_id")["period_end"].diff().dt.days / 182.625
     change = (np.log(users["monthly_active_millions"]).groupby(users["series_id"]).diff() / halves).dropna()
-    assert len(change) == 33
-    assert np.allclose(change.quantile(QUANTILES), [-0.087, 0.002, 0.018, 0.063, 0.113], atol=6e-4)
+    assert len(change) == 47
+    assert np.allclose(change.quantile(QUANTILES), [-0.129, 0.0, 0.019, 0.059, 0.1127], atol=6e-4)
 
 
 @cache
@@ -188,11 +189,21 @@ def test_services_end_when_their_end_has_come(record):
     assert len(record.as_of("2023-12-19").designated_services) < 26
 
 
-@pytest.mark.parametrize(("one", "other"), [("2024-08-26", "2025-02-07"), ("2021-03-01", "2026-02-03")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2024-08-26", "2025-02-07"),
+        ("2021-03-01", "2026-07-15"),
+        ("2026-07-01", "2026-09-20"),
+        ("2026-10-01", "2027-01-01"),
+    ],
+)
 def test_cuts_compose_to_the_earlier_day(record, one, other):
     for first, second in ((one, other), (other, one), (one, one)):
         twice = record.as_of(first).as_of(second)
         assert twice.as_of_date == date.fromisoformat(one)
+        assert twice.complete_until == date.fromisoformat(one)
+        assert twice == record.as_of(one)
         frames_equal(twice, record.as_of(one))
 
 
@@ -203,7 +214,7 @@ def test_a_day_has_many_forms_and_nonsense_is_refused(record):
         assert type(record.as_of(form).as_of_date) is date
     nothing = record.as_of("2000-01-01")
     assert nothing.proceedings.empty
-    assert nothing.as_of("1999-01-01") == nothing
+    assert nothing.as_of("1999-01-01") == record.as_of("1999-01-01") != nothing
     validate_record(nothing)
     assert "0 proceedings" in repr(nothing)
     for form in ("2025-02-30", "20250207", "2025-W06-2", "tomorrow", "", None, pd.NaT, 20250207):
@@ -211,13 +222,17 @@ def test_a_day_has_many_forms_and_nonsense_is_refused(record):
             record.as_of(form)
 
 
-@pytest.mark.parametrize("day", [None, "2016-06-08", "2019-09-12", "2024-08-26", "2025-07-08", "2026-01-20"])
+@pytest.mark.parametrize(
+    "day", [None, "2016-06-08", "2019-09-12", "2024-08-26", "2025-07-08", "2026-01-20", "2026-08-05"]
+)
 def test_saved_and_loaded_records_are_equal(record, tmp_path, day):
     kept = record.as_of(day) if day else record
     save_record(kept, tmp_path / "record")
     again = load_record(tmp_path / "record")
     assert again == kept
     assert again.fingerprint == kept.fingerprint
+    assert again.complete_until == kept.complete_until
+    assert again.title == kept.title != ""
     frames_equal(again, kept)
 
 

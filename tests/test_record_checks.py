@@ -12,10 +12,10 @@ from forecast.record_checks import cell_text
 
 TINY = {
     "proceedings": """
-case_id,matter_id,provider,provider_group,service,authority,authority_class,jurisdiction,instrument,subject,opened_on,closed_on,source_url
-c1,m1,A,A,a,Court,criminal,FR,criminal,,2024-01-10,2024-12-20,
+case_id,matter_id,provider,provider_group,service,authority,authority_class,jurisdiction,instrument,subject,opened_on,closed_on,observed_until,source_url
+c1,m1,A,A,a,Court,criminal,FR,criminal,,2024-01-10,2024-12-20,,
 c2,m1,A,A,a,Commission,commission_dsa,EU,DSA,"two
-lines",2024-03-01,,
+lines",2024-03-01,,2024-06-30,
 """,
     "events": """
 event_id,case_id,date,published_on,type,scope,amount_eur,detail,source_url,source2_url,confidence,supersedes
@@ -92,6 +92,17 @@ CELLS = [
     ("events", 3, "date", "2023-12-31", "lies before opened_on 2024-01-10"),
     ("events", 2, "published_on", "2024-01-09", "lies before date 2024-01-10"),
     ("proceedings", 2, "closed_on", "2024-01-09", "lies before opened_on 2024-01-10"),
+    (
+        "proceedings",
+        3,
+        "observed_until",
+        "2024-02-29",
+        "2024-02-29 lies before an event of the proceeding, on 2024-03-01",
+    ),
+    ("proceedings", 3, "observed_until", "2024-12-24", "2024-12-24 lies after complete_until 2024-12-23 of the record"),
+    ("proceedings", 3, "observed_until", "2024-13-24", "'2024-13-24' is not a day"),
+    ("proceedings", 3, "observed_until", "later", "written YYYY-MM-DD"),
+    ("events", 6, "type", "formal_opning", "(did you mean 'formal_opening'?)"),
     ("fines", 3, "published_on", "2023-05-04", "lies before decided_on 2023-05-05"),
     ("fines", 3, "outcome_on", "2023-05-04", "lies before decided_on 2023-05-05"),
     ("users", 3, "published_on", "2023-06-30", "lies before period_start 2023-07-01"),
@@ -133,9 +144,20 @@ def test_an_event_after_the_closing_is_refused_unless_it_may_follow(tiny):
     assert load_record(tiny).events["type"].eq("lifted").any()
 
 
+def test_an_action_plan_may_follow_the_closing_and_no_opening_comes_before_the_first_day(tiny):
+    edit(tiny, "events", 4, "date", "2024-12-21")
+    edit(tiny, "events", 4, "amount_eur", "")
+    edit(tiny, "events", 4, "type", "action_plan_accepted")
+    assert load_record(tiny).events["type"].eq("action_plan_accepted").any()
+    edit(tiny, "events", 5, "type", "formal_opening")
+    [(where, what)] = problems_of(tiny)
+    assert where == "events.csv row 5, column date"
+    assert what.startswith("formal_opening on 2024-02-01 lies before opened_on 2024-03-01 of its proceeding")
+
+
 def test_rows_are_lines_of_the_file_and_all_files_report_together(tiny):
     with (tiny / "proceedings.csv").open("a", encoding="utf-8") as stream:
-        stream.write("\nc3,,A,A,a,Court,criminal,FR,criminal,,2024-01-10,,\nc4,short\n")
+        stream.write("\nc3,,A,A,a,Court,criminal,FR,criminal,,2024-01-10,,,\nc4,short\n")
     edit(tiny, "users", 3, "series_id", "")
     (tiny / "turnover.csv").write_bytes(b"company_group,year\nCaf\xe9,2022\n")
     (tiny / "caps.csv").write_text("instrumnt,jurisdiction,legal_cap_fraction,note\n", encoding="utf-8")
@@ -149,7 +171,7 @@ def test_rows_are_lines_of_the_file_and_all_files_report_together(tiny):
         "caps.csv row 1, column instrument",
     ]
     messages = dict(found)
-    assert messages["proceedings.csv row 7"] == "2 fields where the header has 13"
+    assert messages["proceedings.csv row 7"] == "2 fields where the header has 14"
     assert messages["turnover.csv row 2"].startswith("is not UTF-8 text: byte 0xe9 at offset 22")
     assert messages["caps.csv row 1, column instrumnt"] == "unknown column (did you mean 'instrument'?)"
     assert messages["caps.csv row 1, column instrument"] == "the column is missing"

@@ -1,12 +1,15 @@
 """Origins after a record's end: refused with what is missing, or taken with the assumption named everywhere."""
 
+import csv
 import json
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from worlds import NEWS, brief, event, load_record, load_specification, with_news
+from worlds import NEWS, brief, case, event, load_record, load_specification, with_news, world
 
 import forecast
 from forecast import forecasting, replaying
@@ -14,7 +17,7 @@ from forecast.backtesting.asking import questions
 from forecast.cli.shell import exit_code
 from forecast.files import InputError
 from forecast.inference import gather
-from forecast.joining import joined, silent_proceedings
+from forecast.joining import joined, silent_time
 from forecast.plots import look
 from forecast.record import save_record
 from forecast.requests import read_request
@@ -22,10 +25,10 @@ from forecast.silence import Silence, assumption, require_covered, require_past,
 from forecast.terminal.evidence import notice
 from forecast.trees import provenance
 
-END = date(2026, 2, 3)
-"""The packaged record's last publication."""
+END = date(2026, 10, 6)
+"""The packaged record's last complete day."""
 LATE = date(2026, 11, 27)
-REFUSED = "lies 297 days after the record's last publication, 2026-02-03: .* in 56 open proceedings"
+REFUSED = "lies 52 days after 2026-10-06, to which the record is complete: .* in 95 open proceedings"
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +48,24 @@ def saved(record=None, origin=END, **manifest):
     )
 
 
-def test_days_after_the_last_publication_are_silence_and_days_before_are_not():
+def unexamined(day: date) -> int:
+    """Days from the last look at each open proceeding of the packaged record to a later day, from the plain file."""
+    with (Path(forecast.__file__).parent / "data/proceedings.csv").open(encoding="utf-8", newline="") as stream:
+        looked = [row["observed_until"] or str(END) for row in csv.DictReader(stream) if not row["closed_on"]]
+    return sum((day - date.fromisoformat(d)).days for d in looked)
+
+
+def test_days_after_the_last_complete_day_are_silence_and_days_before_are_not():
     record = load_record()
     assert silence_of(record, END) is None
-    assert silence_of(record, LATE) == Silence(END, 297, 56)
-    assert silence_of(record, date(2026, 2, 4)) == Silence(END, 1, 56)
+    assert silence_of(record, LATE) == Silence(END, 52, 95, unexamined(LATE))
+    assert silence_of(record, date(2026, 10, 7)) == Silence(END, 1, 95, unexamined(date(2026, 10, 7)))
+
+
+def test_a_refusal_says_how_long_nobody_looked_on_average():
+    days = round(unexamined(LATE) / 95)
+    with pytest.raises(InputError, match=f"which were last looked at {days} days before 2026-11-27 on average"):
+        require_covered(load_record(), LATE, "origin")
 
 
 def test_a_day_between_two_publications_of_a_longer_record_is_covered():
@@ -58,16 +74,23 @@ def test_a_day_between_two_publications_of_a_longer_record_is_covered():
     assert cut.events["published_on"].max() < pd.Timestamp("2026-01-25")
     assert silence_of(cut, date(2026, 1, 25)) is None
     assert silence_of(cut, date(2026, 1, 27)).days == 2
-    with pytest.raises(InputError, match="2 days after the day to which the record was cut, 2026-01-25"):
+    with pytest.raises(InputError, match="2 days after 2026-01-25, to which the record is complete"):
         require_covered(cut, date(2026, 1, 27), "origin")
 
 
 def test_a_cut_beyond_the_end_covers_nothing_more():
     for cut in (load_record().as_of(LATE), load_record().as_of(LATE).as_of("2027-01-01")):
-        assert cut.last_covered == END
-        assert silence_of(cut, LATE) == Silence(END, 297, 56)
+        assert cut.complete_until == END
+        assert silence_of(cut, LATE) == Silence(END, 52, 95, unexamined(LATE))
     with pytest.raises(InputError, match=REFUSED):
         forecast.run(record=load_record().as_of(LATE), origin=LATE)
+
+
+def test_silence_counts_to_the_last_look_or_to_the_origin_where_it_is_assumed():
+    record, paris = load_record(), "fr-crim-x-2025"
+    for day, last in (("2026-03-01", "2026-03-01"), ("2026-08-01", "2026-06-25"), ("2026-10-06", "2026-06-25")):
+        assert record.as_of(day).counted_until(paris, date.fromisoformat(day)) == pd.Timestamp(last)
+    assert record.as_of(LATE).counted_until(paris, LATE) == pd.Timestamp(LATE)
 
 
 def test_run_refuses_an_origin_after_the_end_and_an_as_of_after_it():
@@ -80,8 +103,11 @@ def test_run_refuses_an_origin_after_the_end_and_an_as_of_after_it():
     assert read_request().origin == END
 
 
-def test_the_default_origin_is_the_last_publication_where_that_is_later():
+def test_the_default_origin_is_the_last_complete_day_where_that_is_later():
     assert read_request(record=with_news()).origin == date(2027, 6, 30)
+    longer = replace(load_record(), complete_until=date(2026, 10, 9))
+    assert read_request(record=longer).origin == date(2026, 10, 9)
+    assert read_request(record=load_record().as_of("2026-02-03")).origin == date(2026, 2, 3)
 
 
 def test_replay_refuses_an_end_after_the_records():
@@ -91,41 +117,69 @@ def test_replay_refuses_an_end_after_the_records():
 
 def test_backtest_refuses_an_end_after_the_records_however_it_was_cut():
     for record in (load_record(), load_record().as_of(LATE)):
-        with pytest.raises(InputError, match="end: 2026-11-27 lies after 2026-02-03, the last day of the record"):
+        with pytest.raises(InputError, match="end: 2026-11-27 lies after 2026-10-06, the last day of the record"):
             questions(record, end=LATE)
 
 
+ROW = {"events": pd.DataFrame([event("ec-dsa-x-grok-2026", "2026-10-20", "preliminary_findings")])}
+
+
 def test_update_refuses_silence_after_the_joined_record():
-    row = {"events": pd.DataFrame([event("ec-dsa-x-grok-2026", "2026-03-03", "preliminary_findings")])}
-    for rows, last, days in (({}, "2026-02-03", 297), (row, "2026-03-03", 269)):
-        with pytest.raises(InputError, match=f"lies {days} days after the record's last publication, {last}"):
+    for rows, last, days in (({}, "2026-10-06", 52), (ROW, "2026-10-20", 38)):
+        with pytest.raises(InputError, match=f"lies {days} days after {last}, to which the record is complete"):
             joined(saved(), rows, LATE)
         assert joined(saved(), rows, LATE, assume_silence=True).origin == LATE
-    assert joined(saved(), row).origin == date(2026, 3, 3)
+        assert joined(saved(), rows, LATE, complete_until=LATE).origin == LATE
+    assert joined(saved(), ROW).origin == date(2026, 10, 20)
+    assert joined(saved(), {}).origin == END
+    assert joined(saved(), ROW, complete_until="2026-11-01").origin == date(2026, 11, 1)
+
+
+def test_an_update_takes_only_what_was_looked_at_for_silence():
+    """A row about one proceeding says nothing of others; that all were looked at has to be said."""
+    alone, all_ = joined(saved(), ROW), joined(saved(), ROW, complete_until="2026-10-20")
+    day = date(2026, 10, 20)
+    assert silent_time(alone.record.as_of(day), END, day) == (0, 0)
+    assert silent_time(all_.record.as_of(day), END, day) == (94, 94 * 14)
+
+
+def test_silent_days_by_hand():
+    record = world(
+        proceedings=[
+            case("quiet", "2024-01-01"), case("unseen", "2024-01-01"), case("half", "2024-01-01"),
+            case("busy", "2024-01-01"), case("closing", "2024-01-01", "2024-03-01"), case("new", "2024-02-15"),
+            case("ended", "2024-01-01", "2024-01-20"),
+        ],
+        events=[
+            *(event(n, "2024-01-01", "opened") for n in ("quiet", "unseen", "half", "busy", "closing", "ended")),
+            event("busy", "2024-02-10", "search"),
+            event("new", "2024-02-15", "opened"),
+            event("quiet", "2024-04-11", "search"),
+        ],
+    )  # fmt: skip
+    looked = {"unseen": "2024-01-31", "half": "2024-02-10"}
+    cases = record.proceedings
+    cases = cases.assign(observed_until=cases["case_id"].map(looked).astype("datetime64[us]"))
+    known = replace(record, proceedings=cases).as_of("2024-04-10")
+    days = {"quiet": 70, "half": 10, "closing": 30}  # from 31 January to 10 April, 10 February and 1 March
+    assert silent_time(known, date(2024, 1, 31), date(2024, 4, 10)) == (3, sum(days.values()))
 
 
 def test_figures_published_later_do_not_cover_proceedings():
     users = {"users": pd.DataFrame([{"scope": "EU"} | row for row in NEWS["users"]])}
-    with pytest.raises(InputError, match="2026-10-20 lies 259 days after the record's last publication, 2026-02-03"):
+    with pytest.raises(InputError, match="2026-10-20 lies 14 days after 2026-10-06, to which the record is complete"):
         joined(saved(), users)
 
 
 def test_an_update_between_two_publications_of_the_record_that_it_was_cut_from_is_silence_too():
-    with pytest.raises(InputError, match="lies 5 days after the day to which the record was cut, 2026-01-25"):
+    with pytest.raises(InputError, match="lies 5 days after 2026-01-25, to which the record is complete"):
         joined(saved(origin=date(2026, 1, 25)), {}, "2026-01-30")
-
-
-def test_open_proceedings_without_an_event_since_are_counted():
-    record = with_news()
-    silent = silent_proceedings(record.as_of("2026-06-15"), END)
-    since = record.in_force().events.query("date > '2026-02-03' and published_on <= '2026-06-15'")["case_id"]
-    assert silent == 56 - len(set(since) - {"es-x"}) == 54  # es-x was opened later
-    assert silent_proceedings(load_record(), END) == 56
 
 
 def test_the_manifest_names_the_assumption_and_is_null_without_one():
     spec, record = load_specification(), load_record()
-    for day, expected in ((END, None), (LATE, {"last_publication": "2026-02-03", "days": 297, "open_proceedings": 56})):
+    late = {"complete_until": "2026-10-06", "days": 52, "open_proceedings": 95, "proceeding_days": unexamined(LATE)}
+    for day, expected in ((END, None), (LATE, late)):
         told = provenance(gather(spec, record, day), record.as_of(day), 1, "inside")
         assert told["assumed_silence"] == expected
         assert json.loads(json.dumps(told))["assumed_silence"] == expected
@@ -134,10 +188,11 @@ def test_the_manifest_names_the_assumption_and_is_null_without_one():
 def test_the_assumption_is_the_first_line_and_stands_in_every_caption():
     manifest = {"matter": "m", "origin": "2026-11-27", "view": "inside", "seed": 1}
     manifest |= {"priors_fingerprint": "a" * 64, "record_fingerprint": "b" * 64}
-    silence = {"assumed_silence": {"last_publication": "2026-02-03", "days": 297, "open_proceedings": 56}}
+    told = {"complete_until": "2026-10-06", "days": 52, "open_proceedings": 95, "proceeding_days": 12547}
+    silence = {"assumed_silence": told}
     sentence = (
-        "Assumed silence: the record's last publication is of 2026-02-03; that nothing came in the 297 days from then "
-        "to 2026-11-27 in 56 open proceedings is an assumption."
+        "Assumed silence: the record is complete to 2026-10-06; that nothing came since in 95 open proceedings, up to "
+        "2026-11-27, is an assumption about 12,547 days of proceedings that nobody looked at."
     )
     assert assumption(manifest) == assumption(manifest | {"assumed_silence": None}) == ""
     assert assumption(manifest | silence) == sentence
@@ -162,7 +217,7 @@ def test_commands_exit_with_one_and_write_nothing(arguments, tmp_path, capsys, m
     assert exit_code(arguments) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert "2026-11-27 lies" in told
-    assert "2026-02-03" in told
+    assert "2026-10-06" in told
     assert not list(tmp_path.iterdir())
 
 

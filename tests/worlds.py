@@ -64,22 +64,31 @@ def event(name: str, day: str, kind: str, published: str = "", **other) -> dict:
 
 
 def with_rows(record: Record, **entries: list[dict]) -> Record:
-    """Return a copy of ``record`` with rows added, checked."""
+    """Return a copy of ``record`` with rows added and all proceedings seen to its end, checked."""
     if "events" in entries:
         taken = len(record.events)
         entries["events"] = [
             {"event_id": f"{e['case_id']}-t{taken + i:03d}"} | e for i, e in enumerate(entries["events"])
         ]
     frames = {n: pd.concat([getattr(record, n), rows(n, e)], ignore_index=True) for n, e in entries.items()}
-    larger = replace(record, **frames)
-    validate_record(larger)
-    return larger
+    return seen_to_the_end(replace(record, **frames))
+
+
+def seen_to_the_end(record: Record) -> Record:
+    """Return the record with every proceeding looked at up to its end, or to its last publication if later; checked."""
+    last = record.events["published_on"].max()
+    until = record.complete_until if pd.isna(last) else max(record.complete_until, last.date())
+    cases = record.proceedings.assign(observed_until=pd.Timestamp(until))
+    seen = replace(record, proceedings=cases, complete_until=until)
+    validate_record(seen)
+    return seen
 
 
 def world(**entries: list[dict]) -> Record:
     """Return a record that holds these rows alone, checked."""
     full = load_record()
-    return with_rows(replace(full, **{n: getattr(full, n).iloc[:0] for n in TABLES}), **entries)
+    nothing = replace(full, **{n: getattr(full, n).iloc[:0] for n in TABLES}, complete_until=date.min)
+    return with_rows(nothing, **entries)
 
 
 def brief(matter: str, stated: tuple[str, ...] | None = None, as_of: date = AS_OF, **other) -> Specification:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecast.record import Record
 from forecast.record_tables import TABLES
+from forecast.vocabulary import OPENING_TYPES
 
 FIGURES = tuple(name for name in TABLES if name not in ("proceedings", "events"))
 """Tables of figures: everything but proceedings and their events."""
@@ -107,7 +108,7 @@ class Growth:
     def _closing(self) -> pd.DataFrame:
         """Events on the day on which their proceeding closed."""
         events = self.new.events.merge(self.new.proceedings[["case_id", "closed_on"]], on="case_id")
-        return events.loc[(events["date"] == events["closed_on"]) & (events["type"] != "opened")]
+        return events.loc[(events["date"] == events["closed_on"]) & ~events["type"].isin(OPENING_TYPES)]
 
     @cached_property
     def _backdated(self) -> pd.DataFrame:

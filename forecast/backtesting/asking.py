@@ -87,10 +87,10 @@ def questions(
 
 
 def last_day(whole: Record) -> date:
-    """Return the day up to which a record answers (``Record.last_covered``); later days answer nothing."""
-    if whole.last_covered is None:
+    """Return the day up to which a record answers (``Record.complete_until``); later days answer nothing."""
+    if whole.events.empty:
         raise InputError(Problem("record", "has no events: nothing can be answered from it"))
-    return whole.last_covered
+    return whole.complete_until
 
 
 def window(day: date, months: int) -> Window:

@@ -4,6 +4,7 @@ import sys
 
 from forecast.cli import backtest as backtest
 from forecast.cli import calibration as calibration
+from forecast.cli import coverage as coverage
 from forecast.cli import forecasts as forecasts  # importing a module of commands registers them
 from forecast.cli import ledger as ledger
 from forecast.cli import sensitivity as sensitivity

@@ -76,7 +76,7 @@ def sampling(draws: int | None, tune: int | None, chains: int | None, seed: int 
 AssumeSilenceOption = Annotated[
     bool,
     typer.Option(
-        "--assume-silence", help="Take an origin after the record's last publication; assume nothing came since."
+        "--assume-silence", help="Take an origin after the record's last complete day; assume nothing came since."
     ),
 ]
 OverwriteOption = Annotated[

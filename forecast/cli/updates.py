@@ -30,8 +30,15 @@ from forecast.terminal.look import console
 def update(
     folder: FolderArgument,
     events: Annotated[Path | None, typer.Option(help="CSV or Parquet file of new events.")] = None,
-    proceedings: Annotated[Path | None, typer.Option(help="New proceedings, or known ones with closed_on.")] = None,
-    origin: Annotated[str | None, typer.Option(help="New origin (default: the last new publication).")] = None,
+    proceedings: Annotated[
+        Path | None, typer.Option(help="New proceedings, or known ones with closed_on or observed_until.")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="New origin (default: the last new publication, or --complete-until).")
+    ] = None,
+    complete_until: Annotated[
+        str | None, typer.Option(help="Day to which every open proceeding has now been looked at, YYYY-MM-DD.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR, by origin).")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit anew whatever the certificate says.")] = False,
     late: Annotated[bool, typer.Option("--late", help="Admit events that were public by the old origin.")] = False,
@@ -48,7 +55,7 @@ def update(
 
     given = {name: path for name, path in (("events", events), ("proceedings", proceedings)) if path}
     old = forecasting.load(folder)
-    request = joined(old, given, origin, late=late, assume_silence=assume_silence)
+    request = joined(old, given, origin, late=late, assume_silence=assume_silence, complete_until=complete_until)
     require_past(request.origin, "origin")
     beside = folder if folder.name not in ("", "..") else folder.resolve()
     target = out or beside.with_name(str(request.origin))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from forecast.exports.printed import latex, markdown
-from forecast.exports.sheets import Tables, read_csv, write_csv, write_xlsx
+from forecast.exports.sheets import Tables, read_csv, write_csv, write_plain, write_xlsx
 from forecast.exports.tables import (
     CONTENT,
     LAYOUTS,
@@ -82,6 +82,21 @@ def export(forecast: Forecast, format: str, out: Path | str) -> Path:
                 WRITERS[format](scratch, about, tables)
             if format in FOLDERS:
                 write_json(scratch / METADATA, about)
+    except OSError as error:
+        raise InputError(Problem(str(out), f"cannot be written: {error.strerror or error}")) from error
+    return out
+
+
+def write_table(table: pd.DataFrame, out: Path | str) -> Path:
+    """Write a table that is no forecast's as a CSV file, whole or not at all; what stands there is replaced.
+
+    ``InputError`` if the path cannot be written, or lies in the folder of a forecast.
+    """
+    out = Path(out)
+    try:
+        _refuse(out, "json")  # one file, as a JSON export is
+        with whole_file(out) as scratch:
+            write_plain(scratch, table)
     except OSError as error:
         raise InputError(Problem(str(out), f"cannot be written: {error.strerror or error}")) from error
     return out

@@ -56,6 +56,13 @@ def write_csv(folder: Path, about: dict[str, str], tables: Tables) -> None:
             csv.write_csv(pa.Table.from_pandas(_mapped(frame, guard), preserve_index=False), stream)
 
 
+def write_plain(path: Path, frame: pd.DataFrame) -> None:
+    """Write one table of any columns as CSV without metadata: days as YYYY-MM-DD, text guarded as in ``guard``."""
+    texts = {c: frame[c].map(guard) for c in frame.select_dtypes("str")}
+    told = {"index": False, "lineterminator": "\n", "date_format": "%Y-%m-%d", "encoding": "utf-8"}
+    frame.assign(**texts).to_csv(path, **told)
+
+
 def read_csv(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
     """Return the metadata and the table of one exported CSV file."""
     from pyarrow import csv  # noqa: PLC0415

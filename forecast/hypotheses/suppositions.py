@@ -81,11 +81,16 @@ def read_suppositions(
 
 
 def with_events(record: Record, events: Sequence[Supposed]) -> Record:
-    """Return a record with these events; a supposed closing closes its proceeding, no other event does."""
+    """Return a record with these events; a supposed closing closes its proceeding, no other event does.
+
+    That nothing else happens up to the last of them is supposed too.
+    """
     columns = ["case_id", "date", "published_on", "type", "scope", "amount_eur"]
     rows = pd.DataFrame([(e.case, e.day, e.day, e.kind, e.scope, e.amount) for e in events], columns=columns)
     closed = [(e.case, e.day) for e in events if e.kind in FAMILY_TYPES["closure"]]
-    return append(record, {"events": rows, "proceedings": pd.DataFrame(closed, columns=["case_id", "closed_on"])})
+    cases = pd.DataFrame(closed, columns=["case_id", "closed_on"])
+    until = max((e.day for e in events), default=record.complete_until)
+    return append(record, {"events": rows, "proceedings": cases}, max(until, record.complete_until))
 
 
 def _supposed(record: Record, read: dict[str, Supposed]) -> tuple[Record, list[Problem]]:

@@ -112,12 +112,12 @@ def resolve(
 
 
 def _known_on(record: Record, as_of: date | str | None) -> date:
-    last = record.last_covered
-    if last is None or record.events.empty:
+    last = record.complete_until
+    if record.events.empty:
         raise InputError(Problem("record", "has no events: nothing can be answered from it"))
     day = last if as_of is None else as_day(as_of)
     if day > last:
-        what = f"{day} lies after the record's last publication, {last}: it cannot say what had not happened by then"
+        what = f"{day} lies after the record's last complete day, {last}: it cannot say what had not happened by then"
         raise InputError(Problem("as-of", what))
     return day
 

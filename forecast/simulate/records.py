@@ -38,13 +38,16 @@ def to_record(world: World) -> Record:
     closing = pd.Series(closed_on, index=pd.Index([row.case for row in world.design.rows]), dtype="datetime64[us]")
     return replace(
         real,
-        proceedings=real.proceedings.assign(closed_on=real.proceedings["case_id"].map(closing)),
+        proceedings=real.proceedings.assign(
+            closed_on=real.proceedings["case_id"].map(closing),
+            observed_until=day_of(world, world.months),  # in a simulated world all of time is seen
+        ),
         events=events,
         fines=_fines(world),
         users=_users(world),
         turnover=_turnover(world),
         as_of_date=None,
-        complete_to=day_of(world, world.months).date(),
+        complete_until=day_of(world, world.months).date(),
     )
 
 

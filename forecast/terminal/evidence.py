@@ -50,8 +50,8 @@ def update_screen(old: Forecast, new: Forecast, *, full: bool = False) -> Group:
     """
     told, was, now = new.diagnostics["update"], old.manifest, new.manifest
     silent = (
-        f"Silence: in the {in_words(told['silent_days'], 'day')} from {was['origin']} to {now['origin']} no event came "
-        f"in {in_words(told['silent_proceedings'], 'proceeding')} open at their start, and that is evidence too."
+        f"Silence: from {was['origin']} to {now['origin']} no event came in {in_words(told['silent_days'], 'day')} of "
+        f"{in_words(told['silent_proceedings'], 'proceeding')} that somebody looked at, and that is evidence too."
     )
     parts: list[Any] = [Text(""), _scenarios_beside(old, new, full), Text(""), _targets_beside(old, new, full)]
     parts.append(
