@@ -161,7 +161,7 @@ def _translated(brief: _Brief) -> np.ndarray:
     observations = observe(brief.record, spec, spec.as_of)
     draws = normal_approximation(hazards.cells, spec.regime).draw(n, rng)
     closing = draw_conjugate(spec, observations, n, rng)["closing_probability"]
-    opening = opening_rates(_likely_openings(spec, observations, n, rng), observations, spec.provider_group, rng)
+    opening = opening_rates(likely_openings(spec, observations, n, rng), observations, spec.provider_group, rng)
     lives, day = [hazards.lives[i] for i in hazards.focal], spec.as_of.toordinal()
     kinds = kinds_of(lives, spec.regime, observations.opening_classes)
     courses = hazards_of(draws, spec.regime, kinds, day, closing, opening=opening)
@@ -170,7 +170,7 @@ def _translated(brief: _Brief) -> np.ndarray:
     return translate(hazards, draws, courses, start, kinds, law, rng)
 
 
-def _likely_openings(
+def likely_openings(
     spec: Specification, observations: Observations, n: int, rng: np.random.Generator
 ) -> Mapping[str, np.ndarray]:
     """Draw the three parameters of openings from their posterior, by resampling draws of their prior."""

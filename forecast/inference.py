@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from forecast.conjugate import draw_conjugate
 from forecast.gathered import Evidence
+from forecast.gathered import likely_openings
 from forecast.gathered import gather as gather  # noqa: PLC0414  (others import it from here)
 from forecast.model.figures import figure_effects, log_figures, log_figures_given_scenario
 from forecast.model.focal import NewsTerms, news_terms
@@ -290,8 +291,12 @@ def prior_draws(evidence: Evidence, n: int, seed: int) -> Draws:
 def brief_draws(evidence: Evidence, n: int, seed: int) -> Draws:
     """Return ``n`` independent draws of what the brief says on its ``as_of``; ``evidence`` is that of the day.
 
-    Hazards come from the normal approximation of the reference class's posterior, everything else from its prior.
+    Hazards come from the normal approximation of the reference class's posterior, opening rates from resampled draws of
+    their prior, conjugate parts from their posterior; all else, of which the record says little, from its prior.
     """
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([seed, 10])
+    spec, known = evidence.specification, evidence.observations
     prior = prior_draws(evidence, n, seed)
-    return Draws(evidence, {**prior.flat, **normal_approximation(evidence.hazards.cells, evidence.regime).draw(n, rng)})
+    hazards = normal_approximation(evidence.hazards.cells, evidence.regime).draw(n, rng)
+    openings, exact = likely_openings(spec, known, n, rng), draw_conjugate(spec, known, n, rng)
+    return Draws(evidence, {**prior.flat, **hazards, **openings, **exact})

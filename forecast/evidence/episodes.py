@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -92,6 +92,18 @@ class Episode:
     unused: tuple[Unused, ...]
     last: State
 
+    def until(self, day: int) -> Episode:
+        """Return the episode as it was at the end of an earlier day; its state then is that of its last stretch."""
+        kept = tuple(s._replace(end=min(s.end, day)) for s in self.stretches if s.start < day)
+        return replace(
+            self,
+            end=min(self.end, day),
+            stretches=kept,
+            counted=tuple(c for c in self.counted if c.day <= day),
+            happened=tuple(h for h in self.happened if h.day <= day),
+            last=kept[-1].state if kept else self.last,
+        )
+
     @property
     def at_risk(self) -> bool:
         """Whether the proceeding is observed and open: whether forecasts speak of it."""
@@ -111,18 +123,17 @@ def episodes(record: Record, regime: Regime, until: date) -> tuple[Episode, ...]
     ``record`` is cut to ``until`` (``Record.as_of``) and free of superseded events (``in_force``) beforehand.
     """
     columns = ["case_id", "matter_id", "authority_class", "authority"]
-    watched = record.proceedings.get("observed_until", pd.Series(pd.NaT, index=record.proceedings.index))
-    rows = zip(*(record.proceedings[name] for name in columns), watched, strict=True)
+    rows = zip(*(record.proceedings[name] for name in columns), strict=True)
     return tuple(_episode(record, regime, until, *row) for row in rows)
 
 
 def _episode(
-    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str, watched: pd.Timestamp
-) -> Episode:  # fmt: skip
+    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str
+) -> Episode:
     opened_on, closed_on, log = record.logs[case]
     opened, origin = opened_on.toordinal(), until.toordinal()
     is_open = pd.isna(closed_on) or closed_on.toordinal() > origin
-    seen = origin if pd.isna(watched) else min(origin, watched.toordinal())
+    seen = record.counted_until(case, until).toordinal()
     end = seen if is_open else min(closed_on.toordinal(), origin)
     early = [Unused(event_id, BEFORE_OPENING) for day, event_id, *_ in log if day < opened_on]
     days = [

@@ -101,12 +101,29 @@ def news_terms(
     foreseen = xp.sum(news.foreseen * hazard, axis=-2)
     lived = xp.sum(news.lived * hazard, axis=-2)
     multiplier = correction * interval_hazards(values, statements, xp) / foreseen[..., None]
-    came = xp.sum(news.came, axis=0)
-    count, k = xp.sum(came), statements.tempo
+    log_came = xp.sum(news.came * log_hazard, axis=(-2, -1))
+    return first_event_terms(multiplier, lived, xp.sum(news.came, axis=0), log_came, statements.tempo, xp, lgamma)
+
+
+def first_event_terms(
+    multiplier: Any,
+    lived: Any,
+    came: Any,
+    log_came: Any,
+    tempo: float,
+    xp: ModuleType = np,
+    lgamma: Any = gammaln,
+) -> NewsTerms:
+    """Return the likelihood of first events, the tempo integrated.
+
+    ``multiplier``: (..., group, scenario). ``lived``: (..., group), integrated reference hazard before the first event.
+    ``came``: group; whether it came in the interval. ``log_came``: (...), sum of the log reference hazards at its time.
+    """
+    count, k = xp.sum(came), tempo
     rate = k + xp.sum(multiplier * lived[..., None], axis=-2)
     log_likelihood = (
         xp.sum(came[:, None] * xp.log(multiplier), axis=-2)
-        + xp.sum(news.came * log_hazard, axis=(-2, -1))[..., None]
+        + log_came[..., None]
         + lgamma(k + count)
         - gammaln(k)
         + k * np.log(k)
