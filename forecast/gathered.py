@@ -27,7 +27,7 @@ from forecast.regime import Regime
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH
 
-TRANSLATED_DRAWS, CANDIDATES = 6000, 20_000
+TRANSLATED_DRAWS, CANDIDATES = 4000, 20_000
 """Draws on which statements are translated, and prior draws of opening rates that are resampled for it."""
 TRANSLATION_STREAM = 8
 

@@ -22,7 +22,7 @@ from forecast.model.priors import NormalPrior, hazard_priors
 from forecast.regime import Regime
 
 MAX_STEPS, TOLERANCE, MAX_STEP = 200, 1e-9, 2.0
-TRANSITIONS, LEAPS, STEP = 3, 7, 0.22
+TRANSITIONS, LEAPS, STEP = 2, 7, 0.22
 """Hamiltonian transitions of each draw, leapfrog steps of each and their length, about a quarter of a period in all."""
 LARGEST_EXPONENT = 20.0
 """Log hazards beyond it, which only a rejected proposal reaches, are cut off there."""
