@@ -41,7 +41,7 @@ def lives(record, regime, until):
     """Return the life of every proceeding as public by the end of ``until``."""
     known = record.as_of(until).in_force()
     return [
-        life(row, known.events[known.events["case_id"] == row["case_id"]], regime, until)
+        life(row, known.events[known.events["case_id"] == row["case_id"]], regime, until, until <= record.complete_until)
         for row in known.proceedings.to_dict("records")
     ]
 
@@ -53,7 +53,7 @@ def family_of(regime, kind, scope):
     return None
 
 
-def life(row, rows, regime, until):
+def life(row, rows, regime, until, is_watched=True):
     """Walk through one proceeding's days."""
     opened, closed = row["opened_on"].date(), row["closed_on"]
     procedure = regime.classes[row["authority_class"]].procedure
@@ -69,7 +69,7 @@ def life(row, rows, regime, until):
     is_open = pd.isna(closed) or closed.date() > until
     watched = row.get("observed_until", pd.NaT)
     end = until if is_open else closed.date()
-    if is_open and not pd.isna(watched):
+    if is_open and is_watched and not pd.isna(watched):
         end = min(end, watched.date())
     stage, since, marks = stages[0], opened, frozenset()
     entry = min(by_day)
@@ -103,8 +103,8 @@ def rounded(value, band):
     return floor(value / band + 0.5) * band
 
 
-def covariates(about, state, day, regime):
-    """Return class, stage, log age, year and the value of every rule that holds, on a day."""
+def covariates(about, state, day, regime, trend_day=None):
+    """Return class, stage, log age, year (that of ``trend_day`` if given) and the value of every rule, on a day."""
     kind, tags, opened = about
     stage, since, marks = state
     time = regime.time
@@ -114,15 +114,15 @@ def covariates(about, state, day, regime):
     ripened = rounded(
         log((min(in_stage, time.age_flat_after) + time.ripening_offset) / time.ripening_unit), time.ripening_band
     )
-    year = rounded(max(((day - time.reference).days - 0.5) / 365.25, time.earliest_year), time.year_band)
+    year = rounded(max((((trend_day or day) - time.reference).days - 0.5) / 365.25, time.earliest_year), time.year_band)
     values = []
     for rule in regime.rules:
         where = rule.where
         holds = (
             (not where.classes or kind in where.classes)
             and (not where.stages or stage in where.stages)
-            and (where.with_mark is None or where.with_mark in marks)
-            and (where.without is None or where.without not in marks)
+            and (where.marked is None or where.marked in marks)
+            and (where.unmarked is None or where.unmarked not in marks)
             and (where.tag is None or where.tag in tags)
             and (where.age is None or where.age[0] <= age < where.age[1])
         )
@@ -133,11 +133,15 @@ def covariates(about, state, day, regime):
 class Hazard:
     """Log hazards per month by family, of one draw of the parameters; each combination of covariates once."""
 
-    def __init__(self, values, regime):
-        self.values, self.regime, self.known = values, regime, {}
+    def __init__(self, values, regime, trend_day=None):
+        self.values, self.regime, self.known, self.trend_day = values, regime, {}, trend_day
+
+    def held(self, day):
+        """Return the same hazard with the trend at the level of one day."""
+        return Hazard(self.values, self.regime, day)
 
     def __call__(self, about, state, day):
-        key = covariates(about, state, day, self.regime)
+        key = covariates(about, state, day, self.regime, self.trend_day)
         if key not in self.known:
             self.known[key] = {name: self._one(name, *key) for name in self.regime.families}
         return self.known[key]
@@ -150,7 +154,7 @@ class Hazard:
         if stage in later:
             total += v["stage"][later.index(stage)][f]
         for r, rule in enumerate(regime.rules):
-            if name not in rule.except_ and (not rule.families or name in rule.families):
+            if name not in rule.all_but and (not rule.families or name in rule.families):
                 total += v["law"][r] * rules[r]
         return float(total)
 
@@ -218,7 +222,7 @@ def group_on(statements, family, day):
 
 def multipliers(record, regime, hazard, statements, values, correction):
     """Return ``m[g, s]``: what is stated over the reference hazard of the matter as it was seen on ``as_of``."""
-    names = list(regime.families)
+    names, hazard = list(regime.families), hazard.held(statements.as_of)
     at_brief = [x for x in lives(record, regime, statements.as_of) if x.matter == statements.matter and x.open]
     ahead, day = np.zeros(len(statements.groups)), statements.as_of
     ends = [(day_after(statements.as_of, g.start), day_after(statements.as_of, g.end)) for g in statements.groups]
@@ -235,6 +239,7 @@ def multipliers(record, regime, hazard, statements, values, correction):
 def news_log_likelihood(record, regime, origin, hazard, statements, values, correction):
     """Return ``log p(news | s)`` by scenario: the tempo is integrated numerically."""
     names, as_of = list(regime.families), statements.as_of
+    hazard = hazard.held(as_of)
     own = [one for one in lives(record, regime, origin) if one.matter == statements.matter]
     m = multipliers(record, regime, hazard, statements, values, np.asarray(correction))
     lived, came = np.zeros(m.shape[0]), []

@@ -99,8 +99,8 @@ class Law:
             classes=np.array([[name in (w.classes or regime.classes) for name in regime.class_names] for w in where]),
             stages=np.array([[name in (w.stages or regime.stage_names) for name in regime.stage_names] for w in where]),
             families=np.array([[_concerns(rule, name) for name in regime.family_names] for rule in rules], dtype=float),
-            with_=np.array([marks.index(w.with_mark) if w.with_mark else -1 for w in where]),
-            without=np.array([marks.index(w.without) if w.without else -1 for w in where]),
+            with_=np.array([marks.index(w.marked) if w.marked else -1 for w in where]),
+            without=np.array([marks.index(w.unmarked) if w.unmarked else -1 for w in where]),
             tag=np.array([tags.index(w.tag) if w.tag else -1 for w in where]),
             age=np.array([w.age if w.age else everywhere for w in where], dtype=float),
             ripens=np.array([rule.ripens for rule in rules]),
@@ -121,7 +121,7 @@ class Law:
 
 
 def _concerns(rule: Rule, family: str) -> bool:
-    return family not in rule.except_ and (family in rule.families or not rule.families)
+    return family not in rule.all_but and (family in rule.families or not rule.families)
 
 
 def _bit(bits: np.ndarray, positions: np.ndarray) -> np.ndarray:
