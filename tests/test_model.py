@@ -70,7 +70,10 @@ def test_a_reader_changes_one_prior_by_changing_one_line(tmp_path):
     (tmp_path / "mine.yaml").write_text(text.replace(line, line.replace("value: 0.1", "value: 0.2")))
     brief = (packaged_priors() / "x-paris-2026.yaml").read_text()
     (tmp_path / "brief.yaml").write_text(brief.replace("regime: platforms", f"regime: {tmp_path / 'mine.yaml'}"))
-    old, new = hazard_priors(load_specification().regime), hazard_priors(read_specification(tmp_path / "brief.yaml").regime)
+    old, new = (
+        hazard_priors(load_specification().regime),
+        hazard_priors(read_specification(tmp_path / "brief.yaml").regime),
+    )
     assert new["trend"].scale == pytest.approx(2 * old["trend"].scale)
     for name in set(old) - {"trend"}:
         assert np.array_equal(old[name].loc, new[name].loc), name

@@ -118,7 +118,9 @@ def test_an_event_moves_the_stage_and_the_stages_effect_applies():
     early = since < findings[owner]
     assert early.sum() == pytest.approx(0.01 * before, abs=5 * np.sqrt(0.01 * before))
     # A decision is a stage of its own: of fines after findings only first ones are at 30 times the hazard.
-    at_risk = (np.minimum(np.where(fine > findings, fine, 12.0), 12.0) - np.minimum(findings, 12.0))[fine > findings].sum()
+    at_risk = (np.minimum(np.where(fine > findings, fine, 12.0), 12.0) - np.minimum(findings, 12.0))[
+        fine > findings
+    ].sum()
     first_late = ((fine > findings) & np.isfinite(fine)).sum()
     assert first_late == pytest.approx(0.3 * at_risk, rel=0.05)
 
@@ -165,7 +167,10 @@ def test_an_escalation_raises_the_rate_of_openings():
 
 def test_rules_hold_where_the_regime_says_so():
     """A Commission file that was not formally opened: everything but requests at a twentieth."""
-    h, rule = hazards(findings=0.2, request=0.2), [r.name for r in regime().rules].index("Commission file not formally opened")
+    h, rule = (
+        hazards(findings=0.2, request=0.2),
+        [r.name for r in regime().rules].index("Commission file not formally opened"),
+    )
     law = h.law.copy()
     law[:, rule] = np.log(0.05)
     closed, opened = start(1, name="commission_dsa"), start(1, name="commission_dsa")

@@ -66,8 +66,8 @@ def test_without_news_there_is_no_table():
 
 
 def test_a_routine_event_of_a_family_that_is_not_stated_moves_nothing_on_its_day():
-    record = with_rows(load_record().as_of("2026-02-03"), events=[event("ie-dsa-x-2025", "2026-03-03", "information_request")])
-    draws = draws_at("2026-03-03", record)
+    record = with_rows(load_record(), events=[event("ie-dsa-x-2025", "2026-02-05", "information_request")])
+    draws = draws_at("2026-02-10", record)
     table = weight_of_evidence(draws, record)
     row = table[table["kind"] == "event"]
     assert row["note"].iloc[0] == NOT_STATED
@@ -75,7 +75,7 @@ def test_a_routine_event_of_a_family_that_is_not_stated_moves_nothing_on_its_day
 
 
 def test_the_brief_that_states_one_family_weighs_it_as_counted_by_hand():
-    """One stated family, no errors of the statement: log factors are those of the closed form, draw by draw averaged."""
+    """One stated family and silence: probabilities are those of the closed form, averaged over draws."""
     spec = brief("x-eu-2026", stated=("findings",))
     record = load_record().as_of("2026-03-03")
     evidence = gather(spec, record, date(2026, 3, 3), correction=np.ones((3, 3)))
