@@ -33,6 +33,8 @@ from forecast.trees import prior_tree, provenance
 from forecast.vocabulary import SCENARIOS
 
 VIEW = "prior"
+
+
 @dataclass(frozen=True, repr=False)
 class PriorForecast:
     """What a brief says of the matter on its ``as_of``, in independent draws; laid out as a forecast is.

@@ -23,6 +23,7 @@ from forecast.files import InputError, Problem
 from forecast.model.focal import multipliers_by_family, news_terms
 from forecast.model.priors import draw_priors, statement_priors
 from forecast.projection.paths import Hazards, Kinds, Law, Paths, Start, simulate_paths
+from forecast.yaml_files import dotted
 
 TOLERANCE, ENOUGH = 0.008, 0.02
 """Differences between stated and simulated probabilities, relative to the standard deviation ``sqrt(P (1 - P))`` of the
@@ -108,15 +109,18 @@ def _increments(statements: Statements, cumulative: np.ndarray) -> np.ndarray:
 def _require_reached(
     evidence: HazardEvidence, statements: Statements, scenario: int, gap: np.ndarray, seen: np.ndarray
 ) -> None:
-    names = evidence.regime.family_names
-    problems = [
-        Problem(
-            f"statements.families.{names[group.family]}.{statements.scenarios[scenario]}[{group.interval}].value",
+    names, problems = evidence.regime.family_names, []
+    for g, group in enumerate(statements.groups):
+        if abs(gap[g]) <= ENOUGH:
+            continue
+        course = ("statements", "families", names[group.family], statements.scenarios[scenario])
+        bound = f"at most about {seen[g]:.2g}; lower it, or raise those before it"
+        if gap[g] > 0:
+            bound = f"at least about {seen[g]:.2g}; raise it, or lower those before it"
+        what = (
             f"{statements.stated[g, scenario]:g} within {group.end:g} months cannot be reached from where the matter "
-            f"stands on {statements.as_of}: at most about {seen[g]:.2g}; lower it, or raise those before it",
         )
-        for g, group in enumerate(statements.groups)
-        if abs(gap[g]) > ENOUGH
-    ]
+        where = dotted((*course, group.interval, "value"))
+        problems.append(Problem(where, f"{what}stands on {statements.as_of}: {bound}"))
     if problems:
         raise InputError(problems)
