@@ -46,7 +46,7 @@ LONGEST_SHOWN = 80
 MOST_PROBLEMS = 100
 """Problems of one file that are listed; of more, the first ones and their number."""
 PLAIN_KEY = re.compile(r"[^.\[\]\s]+")
-STEP = re.compile(r'(?:^|\.)([^.\[\]\s"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
+STEP = re.compile(r'(?:^|\.)([^.\[\]\s]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
 
 
 def dotted(path: Iterable[str | int]) -> str:
