@@ -57,6 +57,9 @@ def _unknown_types(regime: Content) -> Wrong:
 
 
 def _unknown_parts(regime: Content) -> Wrong:
+    for name, stages in regime.procedures.items():
+        if not stages:
+            yield ("procedures", name), "expected one stage at least, not an empty list"
     for name, family in regime.families.items():
         place: KeyPath = ("families", name, "moves_to")
         yield from _unknown(place, family.moves_to, regime.procedures, "procedure")
@@ -114,16 +117,13 @@ def _families(regime: Content) -> Wrong:
 
 
 def _procedures(regime: Content) -> Wrong:
-    for name, stages in regime.procedures.items():
-        if not stages:
-            yield ("procedures", name), "expected one stage at least, not an empty list"
-        used = any(kind.procedure == name for kind in regime.classes.values())
-        if not used:
+    for name in regime.procedures:
+        if all(kind.procedure != name for kind in regime.classes.values()):
             yield ("procedures", name), "no class of authorities has this procedure"
     for stage, times in Counter(regime.every_stage).items():
         if times > 1:
             yield ("procedures",), f"the stage {stage!r} stands there {times} times: expected names of their own"
-    firsts = {stages[0] for stages in regime.procedures.values() if stages}
+    firsts = {stages[0] for stages in regime.procedures.values()}
     for name, family in regime.families.items():
         for procedure, stage in family.moves_to.items():
             if stage in firsts:
@@ -133,7 +133,7 @@ def _procedures(regime: Content) -> Wrong:
 
 def _stages(regime: Content) -> Wrong:
     for stages in regime.procedures.values():
-        if stages and stages[0] in regime.stages:
+        if stages[0] in regime.stages:
             what = "is the first stage of its procedure: its hazards are the rates of the families"
             yield ("stages", stages[0]), what
 

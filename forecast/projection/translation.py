@@ -7,9 +7,9 @@ interval's multiplier makes it hold for the matter as it is simulated:
     correction <- correction * ((A(P_K) - A(P_(K-1))) / (A(Q_K) - A(Q_(K-1))))^step,      A(P) = k ((1 - P)^(-1/k) - 1),
 
 with P the stated and Q the simulated probability, until they agree; the exponent ``step`` is 1 at first, then smaller,
-to average over the noise. Q is estimated by common random numbers over draws of the reference class as known on ``as_of``:
-whatever comes later does not change what the brief meant. The correction is part of the translation of the brief and
-fixed from then on.
+to average over the noise. Q is estimated by common random numbers over draws of the reference class as known on
+``as_of``: whatever comes later does not change what the brief meant. The correction is part of the translation of the
+brief and fixed from then on.
 """
 
 from __future__ import annotations
