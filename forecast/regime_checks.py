@@ -69,12 +69,12 @@ def _unknown_parts(regime: Content) -> Wrong:
         yield from _unknown(("families", name, "marks"), [family.marks], regime.marks, "mark")
     for stage, effects in regime.stages.items():
         yield from _unknown(("stages", stage), [stage], regime.every_stage, "stage")
-        for family in effects:
-            yield from _unknown(("stages", stage, family), [family], regime.families, "family")
+        for power in effects:
+            yield from _unknown(("stages", stage, power), [power], regime.families, "family")
     for name, kind in regime.classes.items():
         yield from _unknown(("classes", name, "procedure"), [kind.procedure], regime.procedures, "procedure")
-        for family in kind.powers:
-            yield from _unknown(("classes", name, "powers", family), [family], regime.families, "family")
+        for power in kind.powers:
+            yield from _unknown(("classes", name, "powers", power), [power], regime.families, "family")
 
 
 def _unknown_in_rules(regime: Content) -> Wrong:
