@@ -114,13 +114,12 @@ def _require_reached(
         if abs(gap[g]) <= ENOUGH:
             continue
         course = ("statements", "families", names[group.family], statements.scenarios[scenario])
-        bound = f"at most about {seen[g]:.2g}; lower it, or raise those before it"
-        if gap[g] > 0:
-            bound = f"at least about {seen[g]:.2g}; raise it, or lower those before it"
+        side = "at least" if gap[g] > 0 else "at most"
         what = (
             f"{statements.stated[g, scenario]:g} within {group.end:g} months cannot be reached from where the matter "
+            f"stands on {statements.as_of}, beside the other statements: {side} about {seen[g]:.2g}; mend it or them"
         )
         where = dotted((*course, group.interval, "value"))
-        problems.append(Problem(where, f"{what}stands on {statements.as_of}: {bound}"))
+        problems.append(Problem(where, what))
     if problems:
         raise InputError(problems)
