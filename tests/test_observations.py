@@ -185,6 +185,12 @@ def test_events_set_off_parts_of_an_impact_and_the_first_of_a_family_counts():
     assert small(origin=AS_OF, **SET_OFF).set_off == dict.fromkeys(o.set_off, ())
 
 
+@pytest.mark.parametrize(("kind", "count"), [("hearing", 0), ("suspension", 1)])
+def test_a_single_event_is_enough_to_be_looked_at(kind, count):
+    o = small([case("m1", "2025-01-01", matter="m")], [event("m1", "2026-03-05", kind)], LATER)
+    assert len(o.set_off["attrition"]) == count
+
+
 def test_what_is_felt_accrues_from_each_event_and_is_at_most_the_whole():
     assert felt([(9.0, 0.4), (18.0, 0.2)], 9.0) == pytest.approx(0.4 / 2 + 0.2 * 3 / 4)
     assert felt([(-3.0, 1.0), (0.0, 1.0)], 9.0) == 0.0
