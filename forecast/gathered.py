@@ -19,7 +19,7 @@ from forecast.model.mode import reference_draws
 from forecast.model.priors import NormalPrior, coordinates, draw_priors, hazard_priors, statement_priors
 from forecast.observations import Observations, Statute, observe, statute
 from forecast.projection.courses import hazards_of, kinds_of, start_of
-from forecast.projection.openings import opening_rates
+from forecast.projection.openings import opening_rates, raised_left
 from forecast.projection.paths import Law
 from forecast.projection.translation import translate
 from forecast.record import Record
@@ -165,7 +165,8 @@ def _translated(brief: _Brief) -> np.ndarray:
     lives, day = [hazards.lives[i] for i in hazards.focal], spec.as_of.toordinal()
     kinds = kinds_of(lives, spec.regime, observations.opening_classes)
     courses = hazards_of(draws, spec.regime, kinds, day, closing, opening=opening)
-    start = start_of(lives, spec.regime, day, evidence=hazards)
+    raised = raised_left(observations, spec.provider_group)
+    start = start_of(lives, spec.regime, day, evidence=hazards, raised_until=raised)
     law = Law.of(spec.regime, spec.openings.raised_by, spec.openings.raised_months.value)
     return translate(hazards, draws, courses, start, kinds, law, rng)
 

@@ -2,7 +2,7 @@
 
 What the record says on that day is drawn without a sampler's compiler (`forecast.inference.brief_draws`).
 
-`resolution_check` asks of the same draws whether the scenarios and the resolution rule mean the same classes.
+`check_brief` asks of the same draws whether statements, sums of fines and the resolution rule mean what they say.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import xarray as xr
 
 from forecast.files import InputError, Problem
 from forecast.folders import with_labels
-from forecast.inference import Evidence, Settings, brief_draws, gather
-from forecast.outcomes import imagine, resolve
+from forecast.gathered import Evidence, gather
+from forecast.inference import Settings, brief_draws
+from forecast.outcomes import Future, imagine, resolve
 from forecast.record import Record, load_record
 from forecast.specification import Specification, load_specification
 from forecast.summaries import (
@@ -33,6 +34,8 @@ from forecast.trees import prior_tree, provenance
 from forecast.vocabulary import SCENARIOS
 
 VIEW = "prior"
+
+
 @dataclass(frozen=True, repr=False)
 class PriorForecast:
     """What a brief says of the matter on its ``as_of``, in independent draws; laid out as a forecast is.
@@ -103,17 +106,54 @@ def from_prior(evidence: Evidence, record: Record, n: int, seed: int) -> PriorFo
     )
 
 
-def resolution_check(
-    specification: Specification, record: Record, *, draws: int = 4800, seed: int = Settings.seed
-) -> pd.DataFrame:
-    """Return how each scenario resolves by the prior alone: latent (rows) by resolved (columns), rows sum to 1.
+@dataclass(frozen=True)
+class Check:
+    """Whether a brief means what it says: what simulation from its ``as_of`` makes of each scenario.
 
-    Each scenario is simulated in all ``draws``, so that the Monte Carlo error of a share is at most 0.007 with 4,800
-    of them, however improbable the scenario. Raises ``InputError`` as `prior_forecast` does.
+    ``statements``: as in `forecast.summaries.statement_table`. ``resolution``: latent (rows) by resolved (columns)
+    scenario, rows sum to 1. ``fines``: by scenario, ``fined``: the share of courses with a fine; of the sums of fines
+    of these, as shares of ceiling x turnover or in EUR, as ``fines.reading`` says: ``low`` and ``high`` as stated, the
+    shares ``below`` and ``above`` them, and the median, ``middle``.
     """
-    prior, rows = brief_draws(gather(specification, record, specification.as_of), draws, seed), []
-    for s in range(len(SCENARIOS)):
-        rng = np.random.default_rng([seed, 4, s])
-        future = imagine(prior, rng, scenario=np.full(draws, s))
+
+    statements: pd.DataFrame
+    resolution: pd.DataFrame
+    fines: pd.DataFrame
+
+
+def check_brief(specification: Specification, record: Record, *, draws: int = 4800, seed: int = Settings.seed) -> Check:
+    """Simulate each scenario of a brief by the prior alone, and say what became of it.
+
+    Each is simulated in all ``draws``, so that the Monte Carlo error of a share is at most 0.007 with 4,800 of them,
+    however improbable the scenario. Raises ``InputError`` as `prior_forecast` does.
+    """
+    prior = brief_draws(gather(specification, record, specification.as_of), draws, seed)
+    rows, sums = [], []
+    for s, name in enumerate(SCENARIOS):
+        future = imagine(prior, np.random.default_rng([seed, 4, s]), scenario=np.full(draws, s))
         rows.append(np.bincount(resolve(future)[:, -1], minlength=len(SCENARIOS))[: len(SCENARIOS)] / draws)
-    return pd.DataFrame(rows, index=pd.Index(SCENARIOS, name="latent"), columns=list(SCENARIOS))
+        sums.append(_sums(future, name))
+    scenarios = pd.Index(SCENARIOS, name="latent")
+    return Check(
+        statements=statement_table(prior, np.random.default_rng([seed, 4, len(SCENARIOS)])),
+        resolution=pd.DataFrame(rows, index=scenarios, columns=list(SCENARIOS)),
+        fines=pd.DataFrame(sums, index=scenarios.rename("scenario")),
+    )
+
+
+def _sums(future: Future, scenario: str) -> dict[str, float]:
+    """Return one row of ``Check.fines``: where the sums of fines lie by the scenario's range."""
+    stated = future.draws.evidence.specification.fines
+    total = future.by(future.fine_time, future.fine_path, future.fine_amount)[:, -1]
+    in_euros = stated.reading == "eur"
+    own = (stated.eur if in_euros else stated.share)[scenario]
+    sums = (total if in_euros else total / (stated.ceiling.value * future.turnover))[total > 0]
+    some = len(sums) > 0
+    return {
+        "fined": float((total > 0).mean()),
+        "low": own.low,
+        "high": own.high,
+        "below": float((sums < own.low).mean()) if some else np.nan,
+        "above": float((sums > own.high).mean()) if some else np.nan,
+        "middle": float(np.median(sums)) if some else np.nan,
+    }

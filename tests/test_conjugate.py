@@ -9,13 +9,14 @@ from scipy.stats import beta, dirichlet, gamma, invgamma, kstest, norm, t
 from worlds import AS_OF, load_record, load_specification
 
 from forecast.conjugate import draw_conjugate
-from forecast.exposure import build_exposure
+from forecast.model.figures import figure_coordinates, figure_priors
+from forecast.model.priors import draw_priors, hazard_priors
 from forecast.observations import observe
-from forecast.parameters import coordinates, draw_prior, log_prior, parameters
 
 N = 40_000
 DATA = SimpleNamespace(
     appealed=(17, 40),
+    appealed_large=(18, 19),
     closed=(13, 17),
     outcomes=np.array([12, 5, 5]),
     rulings=np.array([2, 12, 8]),
@@ -45,6 +46,7 @@ def agrees(sample: np.ndarray, law):
 def test_probabilities_are_beta(spec, drawn):
     for name, prior, (yes, total) in (
         ("appeal_probability", spec.appeals.probability, DATA.appealed),
+        ("appeal_probability_large", spec.appeals.probability_large, DATA.appealed_large),
         ("closing_probability", spec.closing, DATA.closed),
     ):
         a, b = prior.mean.value * prior.weight.value, (1 - prior.mean.value) * prior.weight.value
@@ -58,10 +60,6 @@ def test_ruling_rates_are_gamma(spec, drawn):
         agrees(drawn["prior"]["ruling_rate"][:, k], gamma(rate * weight, scale=1 / weight))
         law = gamma(rate * weight + DATA.rulings[k], scale=1 / (weight + DATA.ruling_months[k]))
         agrees(drawn["posterior"]["ruling_rate"][:, k], law)
-
-
-def test_ruling_phases_are_those_of_the_record(spec):
-    """Data are counted in the phases of ``observations``: the prior file must speak of the same."""
 
 
 def test_outcomes_are_dirichlet(spec, drawn):
@@ -107,7 +105,7 @@ def test_normal_inverse_gamma_posterior_on_a_grid(spec, drawn):
         assert abs(sample.mean() - centre) < 4 * spread / np.sqrt(N)
         assert sample.std() == pytest.approx(spread, rel=0.03)
         for q in (0.05, 0.5, 0.95):
-            at = np.interp(q, np.cumsum(marginal), values)
+            at = np.interp(q, np.cumsum(marginal) - marginal / 2, values)  # half of a cell lies below its middle
             assert np.mean(sample <= at) == pytest.approx(q, abs=4 * np.sqrt(q * (1 - q) / N) + 2e-3)
 
 
@@ -124,22 +122,16 @@ def test_same_seed_same_draws(spec):
 
 def test_stated_ranges_hold_in_the_prior(spec):
     """Prior draws lie below and above the ranges of the prior file 5 % of the time each."""
-    x, o = build_exposure(load_record(), spec, AS_OF), observe(load_record(), spec, AS_OF)
-    table = parameters(spec, coordinates(x, o))
-    raw = draw_prior(table, N, np.random.default_rng(7))
-    h = spec.hazards
-    stated = [(np.exp(raw["log_rate"][:, k]), r) for k, r in enumerate(h.rates[f] for f in coordinates(x, o)["family"])]
-    loaded = coordinates(x, o)["loaded_family"]
-    stated += [(np.exp(raw["log_loading"][:, k]), h.loadings[f]) for k, f in enumerate(loaded)]
-    stated += [(np.exp(raw["log_step"][:, 0]), h.severity.down), (np.exp(raw["log_step"][:, 1]), h.severity.up)]
-    scales = (h.scales.phase, h.scales.stage, h.scales.authority_class, h.scales.pace, h.scales.procedure)
-    stated += [(np.exp(raw["log_scale"][:, k]), r) for k, r in enumerate(scales)]
+    coords = figure_coordinates(observe(load_record(), spec, AS_OF))
+    raw = draw_priors(hazard_priors(spec.regime) | figure_priors(spec, coords), N, np.random.default_rng(7))
+    stated = [(np.exp(raw["rate"][:, k]), family.rate) for k, family in enumerate(spec.regime.families.values())]
     stated += [
-        (np.exp(raw["log_shape"]), h.frailty_shape),
         (np.exp(raw["log_turnover"]), spec.fines.turnover),
         (expit(raw["size_mean"]), spec.sizes.share),
         (np.exp(raw["log_size_spread"]), spec.sizes.spread),
+        (np.exp(raw["log_instrument_scale"]), spec.sizes.instruments),
         (raw["drift_mean"], spec.drift.mean),
+        (np.exp(raw["log_drift_scale"]), spec.drift.services),
         (np.exp(raw["log_user_noise"]), spec.drift.noise),
         (np.exp(raw["log_opening_rate"]), spec.openings.rate),
         (np.exp(raw["log_raised"]), spec.openings.raised),
@@ -153,9 +145,8 @@ def test_stated_ranges_hold_in_the_prior(spec):
 
 
 def test_log_prior_is_elementwise_normal(spec):
-    x, o = build_exposure(load_record(), spec, AS_OF), observe(load_record(), spec, AS_OF)
-    table = parameters(spec, coordinates(x, o))
-    raw = draw_prior(table, 3, np.random.default_rng(0))
-    for name, density in log_prior(raw, table).items():
-        assert density.shape == raw[name].shape
-        assert density == pytest.approx(norm(table[name].loc, table[name].scale).logpdf(raw[name]))
+    priors = hazard_priors(spec.regime) | figure_priors(spec, figure_coordinates(observe(load_record(), spec, AS_OF)))
+    for name, values in draw_priors(priors, 3, np.random.default_rng(0)).items():
+        density = priors[name].log_density(values)
+        assert density.shape == values.shape
+        assert density == pytest.approx(norm(priors[name].loc, priors[name].scale).logpdf(values))

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import logit
 from worlds import AS_OF, LATER, NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
 
-from forecast.observations import Observations, accrual, observe
+from forecast.observations import Observations, accrual, felt, observe, statute
 from forecast.vocabulary import DAYS_PER_MONTH
 
 ANCHOR = [case("anchor", "2020-01-01")], [event("anchor", "2020-01-01", "opened")]
@@ -68,7 +68,7 @@ def test_appeals_and_their_censoring():
             fine("fresh", "2026-01-03", 1e6, outcome="under_appeal"),
         ]
     )
-    assert o.appealed == (5, 6)
+    assert (o.appealed, o.appealed_large) == ((5, 6), (0, 0))
     assert list(o.outcomes) == [1, 1, 1]
     assert list(o.rulings) == [1, 1, 1]
     days = {"fast": 182, "mid": 731, "slow": 1827, "later": 2192, "pending": 365}
@@ -76,6 +76,16 @@ def test_appeals_and_their_censoring():
     lived = [sum(np.clip(d, a, b) - a for d in days.values()) / DAYS_PER_MONTH for a, b in cuts]
     assert o.ruling_months == pytest.approx(lived)
     assert o.kept == pytest.approx([logit(0.25)])
+
+
+def test_appeals_are_counted_by_size():
+    """Fines of 100 m EUR, the prior file's limit, and more stand apart; the limit itself is large."""
+    day = "2020-02-03"
+    amounts = {"a": (99e6, "final"), "b": (100e6, "upheld"), "c": (3e8, "final"), "d": (2e6, "under_appeal")}
+    rulings = {"upheld": {"outcome_on": "2022-02-03", "amount_after_eur": 100e6}}
+    o = small(fines=[fine(k, day, x, outcome=how, **rulings.get(how, {})) for k, (x, how) in amounts.items()])
+    assert (o.appealed, o.appealed_large) == ((1, 2), (1, 2))
+    assert list(o.outcomes) == [1, 0, 0]
 
 
 @pytest.mark.parametrize("after", ["", 0, 8e6])
@@ -142,13 +152,64 @@ def test_user_changes_before_the_brief():
 def test_user_counts_published_after_the_brief_are_news():
     o = small(users=X_USERS, origin=LATER)
     news = o.users[o.users[:, 5] > 0]
-    middle = (date(2026, 8, 16) - AS_OF).days / DAYS_PER_MONTH
-    felt = 1 - 2 ** (-middle / 9)
-    assert news[0] == pytest.approx([np.log(90 / 95), 184 / DAYS_PER_MONTH, 2, 0, 0, 1])  # before it, not felt
-    assert news[1] == pytest.approx([np.log(80 / 90), 212 / DAYS_PER_MONTH, 2, 0, felt, 1])
+    assert news[0] == pytest.approx([np.log(90 / 95), 184 / DAYS_PER_MONTH, 2, 0, 0, 1])
+    assert news[1] == pytest.approx([np.log(80 / 90), 212 / DAYS_PER_MONTH, 2, 0, 0, 1])  # nothing has set anything off
     assert len(news) == 2
     assert len(o.users) == 6  # two of the focal service's base series, one and two of P's, one old
     assert accrual(9.0, 9.0) == pytest.approx(0.5)
+
+
+SET_OFF = {
+    "cases": [case(c, "2025-01-01", matter="m") for c in ("m1", "m2")],
+    "events": [
+        event("m1", "2025-01-01", "opened"),
+        event("m2", "2025-01-01", "opened"),
+        event("m1", "2025-06-01", "charged"),  # before the brief: in its numbers already
+        event("m1", "2026-03-05", "preliminary_findings"),
+        event("m2", "2026-05-01", "charged"),  # the first one set it off
+        event("m2", "2026-06-03", "compliance_order", scope="person"),  # no operational order
+        event("m2", "2026-07-03", "suspension"),
+        event("anchor", "2026-04-01", "fine"),
+    ],
+}
+
+
+def test_events_set_off_parts_of_an_impact_and_the_first_of_a_family_counts():
+    o = small(origin=date(2026, 8, 16), **SET_OFF)
+    months = [(date(2026, 8, 16) - day).days / DAYS_PER_MONTH for day in (date(2026, 3, 5), date(2026, 7, 3))]
+    stated = load_specification().impacts.set_off
+    for name in ("attrition", "valuation_decline"):
+        shares = [getattr(stated, name)[family].value for family in ("findings", "suspension")]
+        assert o.set_off[name] == tuple(zip(months, shares, strict=True))
+    assert o.set_off["moderation_spending"] == ()
+    assert small(origin=AS_OF, **SET_OFF).set_off == dict.fromkeys(o.set_off, ())
+
+
+@pytest.mark.parametrize(("kind", "count"), [("hearing", 0), ("suspension", 1)])
+def test_a_single_event_is_enough_to_be_looked_at(kind, count):
+    o = small([case("m1", "2025-01-01", matter="m")], [event("m1", "2026-03-05", kind)], LATER)
+    assert len(o.set_off["attrition"]) == count
+
+
+def test_what_is_felt_accrues_from_each_event_and_is_at_most_the_whole():
+    assert felt([(9.0, 0.4), (18.0, 0.2)], 9.0) == pytest.approx(0.4 / 2 + 0.2 * 3 / 4)
+    assert felt([(-3.0, 1.0), (0.0, 1.0)], 9.0) == 0.0
+    assert felt([(200.0, 0.9), (200.0, 0.9)], 9.0) == 1.0
+
+
+def test_users_lost_to_events_are_told_by_their_middles():
+    """By mid-January 2026 nothing was set off; by mid-August findings and a suspension were."""
+    o = small(users=X_USERS, origin=LATER, **SET_OFF)
+    (before, after), half_life = (date(2026, 1, 16), date(2026, 8, 16)), load_specification().impacts.half_life.value
+    shares = load_specification().impacts.set_off.attrition
+    parts = [
+        ((after - day).days / DAYS_PER_MONTH, shares[family].value)
+        for family, day in (("findings", date(2026, 3, 5)), ("suspension", date(2026, 7, 3)))
+    ]
+    last = o.users[o.users[:, 5] > 0][-1]
+    assert before < AS_OF
+    assert list(last[3:5]) == pytest.approx([0.0, felt(parts, half_life)])
+    assert 0.2 < last[4] < 0.3
 
 
 def test_without_impacts_nothing_is_felt():
@@ -281,10 +342,10 @@ def test_new_fines_and_their_ceilings():
     ]
     caps = [{"instrument": "GDPR", "jurisdiction": "any", "legal_cap_fraction": 0.04}]
     o = small(cases, events, LATER, caps=caps)
-    assert sorted(zip(o.new_fine_amount, o.new_fine_ceiling, strict=True)) == [(2e6, 0.04), (3e6, 0.06)]
-    assert len(small(cases, events, caps=caps).new_fine_amount) == 0
+    assert (o.new_fine_sum, o.new_fine_ceiling) == (5e6, 0.06)  # 2 m under 4 %, 3 m under the brief's own ceiling
+    assert small(cases, events, caps=caps).new_fine_sum == 0
     late = [event("m1", "2026-01-05", "fine", published="2026-02-10", amount_eur=5e6)]
-    assert list(small(cases, events[:2] + late, LATER).new_fine_amount) == [5e6]
+    assert small(cases, events[:2] + late, LATER).new_fine_sum == 5e6
 
 
 def test_what_else_is_known_of_the_focal_matter():
@@ -292,7 +353,7 @@ def test_what_else_is_known_of_the_focal_matter():
     events = [event(c["case_id"], "2024-01-01", "opened") for c in cases] + [
         event("m1", "2025-01-01", "fine"),
         event("m1", "2025-02-01", "appeal_filed"),
-        event("m2", "2025-03-01", "fine"),
+        event("m2", "2025-03-01", "fine", amount_eur=7e6),
         event("m2", "2025-02-01", "appeal_filed"),
         event("m3", "2025-06-01", "compliance_order", scope="specific"),
         event("m3", "2026-03-01", "compliance_order", scope="extensive"),
@@ -301,9 +362,9 @@ def test_what_else_is_known_of_the_focal_matter():
         event("anchor", "2026-03-01", "interim_measures", scope="filtering"),
     ]
     o = small(cases, events)
-    assert o.resolved_order_scopes == ()
-    assert o.unappealed_fines == pytest.approx([(AS_OF - date(2025, 3, 1)).days / DAYS_PER_MONTH])
-    assert small(cases, events, LATER).resolved_order_scopes == ("extensive",)
+    assert o.resolved.families == ()
+    assert o.unappealed_fines == (((AS_OF - date(2025, 3, 1)).days / DAYS_PER_MONTH, 7e6),)
+    assert small(cases, events, LATER).resolved.families == ("order.extensive",)
 
 
 def test_the_resolution_rule_reads_dates_not_likelihood():
@@ -320,9 +381,27 @@ def test_the_resolution_rule_reads_dates_not_likelihood():
         ],
     )
     o = observe(record, spec, date(2031, 7, 1))
-    assert o.resolved_families == ("fine", "suspension")
-    assert o.resolved_fine_total == 7e6
-    assert observe(record, spec, spec.as_of).resolved_families == ()
+    assert {"fine", "suspension"} <= set(o.resolved.families)
+    assert "executive" not in o.resolved.families
+    assert o.resolved.fine_total - observe(load_record(), spec, date(2031, 7, 1)).resolved.fine_total == 7e6
+    assert o.resolved.fined["ec-dsa-x-2023"] == 7e6
+    assert observe(record, spec, spec.as_of).resolved.families == ()
+
+
+def test_ceilings_and_instruments_of_open_and_of_new_proceedings():
+    cases = [case("m1", "2025-01-01", matter="m", instrument="UK GDPR", jurisdiction="GB")]
+    cases[0] |= {"authority_class": "data_protection"}
+    cases += [case(f"c{i}", "2025-01-01", authority_class="consumer", instrument="consumer law") for i in range(2)]
+    cases += [case("c2", "2025-01-01", authority_class="consumer", instrument="DSA")]
+    caps = [
+        {"instrument": "UK GDPR", "jurisdiction": "GB", "legal_cap_fraction": 0.04},
+        {"instrument": "UK GDPR", "jurisdiction": "any", "legal_cap_fraction": 0.02},
+        {"instrument": "DSA", "jurisdiction": "any", "legal_cap_fraction": 0.06},
+    ]
+    known = world(proceedings=[*ANCHOR[0], *cases], events=ANCHOR[1], caps=caps)
+    law = statute(known, ("m1", "anchor"), ("DSA", "GDPR"), ("consumer", "commission_dsa"))
+    assert np.array_equal(law.ceilings, [0.04, 0.06, np.nan, 0.06], equal_nan=True)
+    assert list(law.instruments) == [1, 0, -1, 0]
 
 
 def test_what_is_left_of_a_raised_year():
@@ -345,7 +424,7 @@ def test_what_is_published_later_changes_nothing():
         load_record(),
         **NEWS,
         fines=[fine("late", "2026-01-05", 1e6, 0.04, 1e9, published_on="2026-03-01", instrument="new law")],
-        turnover=[turnover(2024, 2e9, 2e9, 2e9, "2026-03-01")],
+        turnover=[turnover(2027, 2e9, 2e9, 2e9, "2026-03-01")],
         designated_services=[designated("new", "New", "2026-03-01")],
     )
     for origin in (date(2025, 1, 31), AS_OF, AS_OF + timedelta(days=20)):
@@ -369,14 +448,10 @@ def test_packaged_record():
     spec = load_specification()
     o = observe(load_record(), spec, AS_OF)
     assert o.closed[0] / o.closed[1] > 0.5
-    assert o.appealed[0] == 51
-    assert o.outcomes.sum() == o.rulings.sum() == 21
+    assert o.appealed_large[0] / o.appealed_large[1] > o.appealed[0] / o.appealed[1] > 0.5
+    assert o.outcomes.sum() == o.rulings.sum() == 22
     assert np.isfinite(np.concatenate([o.size, o.bare_size, o.kept, o.users.ravel(), o.turnover, o.turnover_sd])).all()
     assert o.opening_months.min() >= 0
-    assert set(o.users[o.users[:, 2] == o.services.index("X")][:, 0].round(4)) == {
-        0.1062,
-        -0.0072,
-        -0.0506,
-        -0.1107,
-    }
+    assert o.set_off == dict.fromkeys(("attrition", "valuation_decline", "moderation_spending"), ())
+    assert len(o.users[o.users[:, 2] == o.services.index("X")]) == 4
     assert with_news().users["series_id"].eq("x-eu-total").sum() == 6

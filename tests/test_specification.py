@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from forecast.files import InputError, Problem
 from forecast.quantities import Number, Range
+from forecast.regime import load_regime
 from forecast.specification import (
     Specification,
     dump_specification,
@@ -122,10 +123,11 @@ def put(data, path, value):
 
 def test_default_file_is_the_brief_on_x(x):
     assert x == load_specification(X_FILE) == load_specification(str(X_FILE))
-    assert (x.version, x.matter, x.provider_group, str(x.as_of)) == (1, "x-eu-2026", "X", "2026-02-03")
+    assert (x.version, x.matter, x.provider_group, str(x.as_of)) == (2, "x-eu-2026", "X", "2026-02-03")
     assert [case.probability.value for _, case in x.scenarios.items()] == [0.40, 0.45, 0.15]
     assert [x.scenarios[name] for name in SCENARIOS] == [case for _, case in x.scenarios.items()]
-    assert set(x.hazards.rates) == set(FAMILIES)
+    assert tuple(x.regime.families) == FAMILIES
+    assert x.statements.tempo.value == 3
     assert x.impacts.attrition.significant.low == 0.05
     assert x.fines.turnover.mass == 0.90
     assert x.fines.turnover.high == 6e9
@@ -155,10 +157,10 @@ def test_a_packaged_file_is_found_by_its_name(x, tmp_path, monkeypatch):
 
 def test_a_reading_is_optional_for_every_number_and_documented(x):
     data = document().data
-    for path, _ in x.numbers():
+    for path in (path for path, _ in x.numbers() if not path.startswith("regime.")):
         data = put(data, (*key_path(path), "reading"), GONE)
     read = changed(data, ("readings", {}))
-    assert {type(n).__name__: n.reading for _, n in read.numbers()} == {
+    assert {type(n).__name__: n.reading for path, n in read.numbers() if not path.startswith("regime.")} == {
         "Number": "as stated",
         "Statement": "as stated",
         "Range": "equal tails",
@@ -184,15 +186,17 @@ def test_numbers_are_walked_with_paths(x):
     assert numbers["levers.executive_governance.hazards.executive"].unit == "multiplier"
     assert all(isinstance(number, Number | Range) and number.unit for number in numbers.values())
     written = sum("unit:" in line for line in X_FILE.read_text(encoding="utf-8").splitlines())
-    assert written == len(numbers)
+    assert written == len([path for path in numbers if not path.startswith("regime.")])
+    assert numbers["regime.families.fine.rate"] is x.regime.families["fine"].rate
 
 
 def test_prints_what_it_is(x):
-    kinds = [number.source.kind for _, number in x.numbers()]
+    kinds = [number.source.kind for path, number in x.numbers() if not path.startswith("regime.")]
     text = str(x)
     for part in (x.title, "x-eu-2026", "2026-02-03", "Limited impact 40 %", "45 %", "15 %", x.fingerprint[:12]):
         assert part in text
     assert f"{kinds.count('ours')} ours" in text
+    assert f"regime: {x.regime.title}" in text
 
 
 def test_a_specification_cannot_be_changed(x):
@@ -223,15 +227,19 @@ REFUSALS = {
     "mass 1": ("fines.turnover.mass", 1, "", "a mass from 0.1 to 0.9999, not 1"),
     "mass 0": ("fines.turnover.mass", 0, "", "a mass from 0.1 to 0.9999, not 0"),
     "share over 1": ("sizes.share.high", 1.2, "", "from 1e-09 to 0.999999, not 1.2"),
-    "rate of 0": ("hazards.rates.fine.low", 0, "", "from 1e-07 to 100, not 0"),
+    "rate of 0": ("openings.rate.low", 0, "", "from 1e-07 to 100, not 0"),
     "unit": ("fines.turnover.unit", "USD", "", "expected unit 'EUR', not 'USD'"),
     "unit typo": (f"{STATED}.unit", "probabilty", "", "(did you mean 'probability'?)"),
     "no unit": ("pooling.unit", GONE, "pooling", "missing key 'unit'"),
     "no source": ("pooling.source", GONE, "pooling", "missing key 'source'"),
     "empty reading": ("pooling.reading", "", "", "expected some text, not ''"),
     "no scenario": ("fines.share.crackdown", GONE, "fines.share", "missing key 'crackdown'"),
-    "no rate": ("hazards.rates.fine", GONE, "hazards.rates", "missing key 'fine'"),
-    "no loading": ("hazards.loadings.order", GONE, "hazards.loadings", "missing key 'order'"),
+    "no regime": ("regime", GONE, "!", "missing key 'regime'"),
+    "no tempo": ("statements.tempo", GONE, "statements", "missing key 'tempo'"),
+    "tempo": ("statements.tempo.value", 0, "", "expected a number from 0.05 to 1e+07, not 0"),
+    "tempo's unit": ("statements.tempo.unit", "months", "", "expected unit 'gamma shape', not 'months'"),
+    "hazards": ("hazards", {}, "", "unknown key 'hazards'"),
+    "orders": ("orders", {}, "", "unknown key 'orders'"),
     "no section": ("closing", GONE, "!", "missing key 'closing'"),
     "unknown key": ("pooling.vlaue", 1, "", "unknown key 'vlaue' (did you mean 'value'?)"),
     "unknown in list": (f"{STATED}.wthin", 1, "", "unknown key 'wthin' (did you mean 'within'?)"),
@@ -243,27 +251,32 @@ REFUSALS = {
     "empty text": ("matter", "", "", "expected some text, not ''"),
     "number for text": ("matter", 7, "", "expected text, not 7"),
     "null": ("matter", None, "", "expected text, not nothing"),
-    "version": ("version", 2, "", "expected 1, not 2"),
+    "version": ("version", 3, "", "expected 2, not 3"),
     "date": ("as_of", "2026-02-03", "", "expected a date such as 2026-02-03, not '2026-02-03'"),
     "a list": ("pooling", (1,), "", "expected a mapping, not a list"),
-    "no mapping": ("hazards.rates", 0.1, "", "expected a mapping, not 0.1"),
+    "no mapping": ("impacts.set_off", 0.1, "", "expected a mapping, not 0.1"),
     "a mapping": ("title", {"a": 1}, "", "expected text, not a mapping"),
     "a text": ("openings.raised_by", "search", "", "expected a list, not 'search'"),
     "choice": ("fines.reading", "share", "", "'share_of_ceiling' or 'eur', not 'share'"),
     "family": ("openings.raised_by[1]", "serach", "", "'serach' is no family (did you mean 'search'?)"),
-    "scope": ("resolution.crackdown.order_scopes[0]", "filter", "", "is no scope (did you mean 'filtering'?)"),
+    "family of a class": ("resolution.crackdown.families[1]", "order.filter", "", "(did you mean 'order.filtering'?)"),
+    "no crackdown": (
+        "resolution.crackdown",
+        {"families": (), "together": ()},
+        "resolution.crackdown.families",
+        "no event would make it a crackdown",
+    ),
     "scenarios": ("scenarios.limited.probability.value", 0.41, "scenarios", "expected a sum of 1, not 1.01"),
-    "weights": ("hazards.weights.limited.value", 0.9, "hazards.weights", "expected a sum of 1, not"),
     "P2 < P1": (f"{STATED}.value", 1e-6, "", "of the horizon before, by 1e-06 or more, not 1e-06"),
     "horizon falls": (f"{STATED}.within", 3, "", "at least 6.1 months, 0.1 more than before, not 3"),
     "horizon 0": (f"{STATED}.within", 0, "", "expected greater than or equal to 0.1, not 0"),
     "horizons differ": (f"{COURSE}[2].within", 48, COURSE, "'limited', [6.0, 24.0, 60.0], not [6.0, 24.0, 48.0]"),
     "fewer horizons": (COURSE, (), "", "expected a horizon, not []"),
-    "orders": ("orders.filtering.limited.value", 0.999, "", "extensive + filtering of at most 1, not"),
-    "closure": ("statements.families.closure", {}, "", "'closure' is no family that can be stated"),
-    "request": ("statements.families.request", {}, "", "'request' is no family that can be stated"),
+    "nothing stated": ("statements.families", {}, "", "expected a statement on one family at least"),
+    "set off": ("impacts.set_off.attrition.fnie", {}, "", "'fnie' is no family (did you mean 'fine'?)"),
+    "set off by more": ("impacts.set_off.attrition.fine.value", 1.1, "", "expected a number from 0 to 1, not 1.1"),
+    "large": ("appeals.large.value", 0, "", "expected a number from 1 to 1e+13, not 0"),
     "stated": ("statements.families.comitments", {}, "", "(did you mean 'commitments'?)"),
-    "loading": ("hazards.loadings.fine", {}, "", "'fine' is no family with a loading of its own"),
     "lever": ("levers.proactive_compliance.hazards.fnie", {}, "", "is no family (did you mean 'fine'?)"),
     "impact": (f"{SPENDING}.atrition", {}, "", "is no impact (did you mean 'attrition'?)"),
     "phases": ("appeals.ruling_rate[1].from_months", 48, "appeals.ruling_rate", "start at 0 and to rise"),
@@ -282,7 +295,7 @@ REFUSALS = {
     ),
     "unknown path": ("readings.eur.set", {"fine.reading": 1}, '["fine.reading"]', "'fine' to set (did you mean"),
     "no path": ("readings.eur.set", {"[0]a": 1}, '["[0]a"]', "there is no key '[0]a' to set"),
-    "no item": ("readings.eur.set", {"openings.raised_by[9]": "x"}, '["openings.raised_by[9]"]', "no key 9 to"),
+    "no item": ("readings.eur.set", {"openings.raised_by[99]": "x"}, '["openings.raised_by[99]"]', "no key 99 to"),
     "bad value": ("readings.eur.set", {"fines.reading": "euro"}, '["fines.reading"]', "or 'eur', not 'euro'"),
     "set a list": ("readings.eur.set", {"fines.reading": (1,)}, '["fines.reading"]', "expected a number or text"),
     "then wrong": ("readings.eur.set", {"fines.turnover.high": 1}, "", "then fines.turnover.low: expected low"),
@@ -306,11 +319,11 @@ def test_refusal(name):
 
 def test_missing_sections_name_the_line_of_the_parent(draft):
     draft.change("provider_group", ".*", "")
-    draft.drop("hazards.rates.fine", "fines.share.crackdown")
+    draft.drop("statements.tempo", "fines.share.crackdown")
     assert [str(problem) for problem in draft.problems()] == [
         "x.yaml line 1: missing key 'provider_group'",
         f"x.yaml line {draft.places['fines.share']}, fines.share: missing key 'crackdown'",
-        f"x.yaml line {draft.places['hazards.rates']}, hazards.rates: missing key 'fine'",
+        f"x.yaml line {draft.places['statements']}, statements: missing key 'tempo'",
     ]
 
 
@@ -328,9 +341,9 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(draft):
     draft.change("pooling", "value: [^,]+, unit: fraction", "value: 3, unit: share")
     draft.change("scenarios.crackdown.probability", "value: [^,]+", "value: 0.5")
     draft.change("fines.turnover", "low: [^,]+", "mass: 2, low: 9.0e+9")
-    draft.change("orders.filtering.limited", "value: [^,]+", "value: 0.999")
-    draft.change("hazards.rates.search", "{.*", "&a {low: 0.1}")
-    draft.change("hazards.rates.summons", "summons", "search")
+    draft.change("statements.tempo", "value: [^,]+", "value: 0")
+    draft.change("statements.families.executive", "executive", "findings")
+    draft.change("sizes.share", "{.*", "&a {low: 0.1}")
     draft.change("users.region", "EU", "5")
     assert [problem.where.partition(", ")[2] for problem in draft.problems()] == [
         "",  # title is missing
@@ -340,11 +353,27 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(draft):
         "scenarios",
         "fines.turnover.low",
         "fines.turnover.mass",
-        "orders.filtering.limited.value",
-        "hazards.rates.search",  # an anchor
-        "hazards.rates.search",  # the duplicate
+        "statements.tempo.value",
+        "statements.families.findings",  # the duplicate
+        "sizes.share",  # an anchor
         "users.region",
     ]
+
+
+def test_a_file_of_version_1_is_refused_in_one_sentence(draft):
+    line = draft.change("version", "2", "1")
+    draft.change("regime", "regime: platforms", "hazards: {rates: {}}")
+    draft.drop("statements.tempo", "appeals.large")
+    (problem,) = draft.problems()
+    assert problem.where == f"x.yaml line {line}, version"
+    for word in ("regime", "orders", "statements.tempo", "sum of fines", "appeals.large", "impacts.set_off"):
+        assert word in problem.what
+
+
+def test_a_reading_sets_a_statement_on_orders_of_one_scope(x):
+    key = 'statements.families["order.filtering"].crackdown[2].value'
+    read = changed(document().data, ("readings", {"a": {"what": "a", "set": {key: 0.9}}})).with_reading("a")
+    assert read.statements.families["order.filtering"].crackdown[2].value == 0.9
 
 
 # Refusals of files
@@ -420,7 +449,9 @@ def test_dump_loads_as_the_same(path, tmp_path):
     assert load_specification(copy) == specification
     assert load_specification(copy).fingerprint == specification.fingerprint
     assert dump_specification(load_specification(copy)) == text
-    assert sum("unit:" in line for line in text.splitlines()) == len(list(specification.numbers()))
+    assert sum(bool(re.search(r"(?<!_)unit:", line)) for line in text.splitlines()) == len(
+        list(specification.numbers())
+    )
 
 
 EUROS = st.floats(1e6, 1e12)
@@ -472,7 +503,8 @@ def test_fingerprint_sees_every_number_and_word(x):
         ("pooling.reading", "other"),
         ("pooling.source.note", "other"),
         ("openings.raised_by", ("search",)),
-        ("hazards.rates.fine.high", 0.0300001),
+        ("openings.rate.high", 0.0300001),
+        ("regime", x.regime.model_copy(update={"title": "other"})),
         ("statements.families.fine.limited[0].value", 1e-6),
         ("levers", {}),
         ("impacts.shared.value", 0),
@@ -529,14 +561,16 @@ def test_schema_holds_for_the_files(path):
     validator.validate(plain(read_yaml(path).data))
     assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
     assert not validator.is_valid(plain(put(read_yaml(path).data, ("pooling", "vlaue"), 1)))
-    assert not validator.is_valid(plain(put(read_yaml(path).data, ("statements", "families", "closure"), {})))
+    assert not validator.is_valid(plain(put(read_yaml(path).data, ("statements", "families", "order"), {})))
+    assert not validator.is_valid(plain(put(read_yaml(path).data, ("regime",), 7)))
+    validator.validate(plain(put(read_yaml(path).data, ("regime",), load_regime().model_dump(exclude_none=True))))
 
 
-@pytest.mark.parametrize("text", ["a", "a.b", "a[0].b", "a.b[2][3]"])
+@pytest.mark.parametrize("text", ["a", "a.b", "a[0].b", "a.b[2][3]", 'a["b.c"].d[0]', 'a["b \\" c"]'])
 def test_paths_read_as_they_are_written(text):
     assert dotted(key_path(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", ".a", "a..b", "a.", "[0]", "a[x]", "a b"])
+@pytest.mark.parametrize("text", ["", ".a", "a..b", "a.", "[0]", "a[x]", "a b", 'a["\\x"]', 'a["b"c]'])
 def test_what_is_no_path(text):
     assert key_path(text) == ()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forecast.files import InputError, Problem
 
+if TYPE_CHECKING:
+    from forecast.prior_check import Check
+    from forecast.specification import Specification
+    from forecast.yaml_files import KeyPath
+
+UNREACHED = 0.5
+"""Share of simulated sums of fines below a scenario's range from which on the range cannot be reached."""
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
@@ -60,10 +68,8 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
 
     spec = load_specification(path)
     first = f"prior file on {spec.matter}, as of {spec.as_of}, fingerprint {spec.fingerprint[:12]}"
-    from forecast.prior_check import resolution_check  # noqa: PLC0415
-    from forecast.quantities import percent  # noqa: PLC0415
+    from forecast.prior_check import check_brief  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
-    from forecast.resolution import CLEAR  # noqa: PLC0415
     from forecast.yaml_files import key_path, read_yaml  # noqa: PLC0415
 
     known = load_record(record)
@@ -73,16 +79,81 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
         return [first, f"not checked: whether the scenarios resolve as themselves; {why}"]
     document = read_yaml(prior_path(path))
     try:
-        table = resolution_check(spec, known)
+        check = check_brief(spec, known)
     except InputError as error:  # its places are keys of the file
         at = [(key_path(problem.where), problem) for problem in error.problems]
-        raise InputError(Problem(document.where(key) if key else p.where, p.what) for key, p in at) from None
-    shares = {spec.labels[name]: float(table.at[name, name]) for name in table.index}
-    told = ", ".join(f"{label} {percent(share, 1)}" for label, share in shares.items())
-    lines = [first, f"each scenario resolves as itself, by the prior alone: {told}"]
-    low = {label: share for label, share in shares.items() if share < CLEAR}
-    if low and spec.resolution.reason is None:
-        advice = f"expected {percent(CLEAR)} or more: mend the statements or the rule, or say why in resolution.reason"
-        wrong = [f"by the prior alone only {percent(share, 1)} of '{s}' resolves as '{s}'" for s, share in low.items()]
-        raise InputError(Problem(document.where(("resolution",)), f"{what}, {advice}") for what in wrong)
-    return [*lines, f"below {percent(CLEAR)}, for this reason: {spec.resolution.reason}"] if low else lines
+        raise InputError(
+            Problem(document.where(key) if key[:1] and key[0] in document.data else p.where, p.what) for key, p in at
+        ) from None
+    wrong = [Problem(document.where(key), what) for key, what in (*_unreached(spec, check), *_unclear(spec, check))]
+    if wrong:
+        raise InputError(wrong)
+    return [first, *_resolutions(spec, check), *_sums(spec, check), *_statements(spec, check)]
+
+
+def _unreached(spec: Specification, check: Check) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the scenarios whose sum of fines cannot be reached: no fine comes, or ceilings cut most sums off."""
+    from forecast.quantities import percent, printed  # noqa: PLC0415
+
+    key = "eur" if spec.fines.reading == "eur" else "share"
+    for name, row in check.fines.iterrows():
+        place: KeyPath = ("fines", key, str(name))
+        if not row["fined"] and "fine" not in spec.statements.families:
+            yield place, "no fine comes in any simulated course, so that no sum can be reached: state how likely one is"
+        elif row["below"] > UNREACHED:
+            unit = "EUR" if key == "eur" else "of ceiling x turnover"
+            yield (
+                (*place, "low"),
+                f"{printed(row['low'])} {unit} cannot be reached: where fines come, {percent(row['below'])} of their "
+                f"simulated sums are lower, for the law's ceilings cut them off; their median is "
+                f"{printed(row['middle'])}",
+            )
+
+
+def _unclear(spec: Specification, check: Check) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the scenarios that do not resolve as themselves, unless the file says why."""
+    from forecast.quantities import percent  # noqa: PLC0415
+    from forecast.resolution import CLEAR  # noqa: PLC0415
+
+    advice = f"expected {percent(CLEAR)} or more: mend the statements or the rule, or say why in resolution.reason"
+    for name, label in spec.labels.items():
+        share = float(check.resolution.at[name, name])
+        if share < CLEAR and spec.resolution.reason is None:
+            what = f"by the prior alone only {percent(share, 1)} of '{label}' resolves as '{label}', {advice}"
+            yield ("resolution",), what
+
+
+def _resolutions(spec: Specification, check: Check) -> list[str]:
+    from forecast.quantities import percent  # noqa: PLC0415
+    from forecast.resolution import CLEAR  # noqa: PLC0415
+
+    own = {name: float(check.resolution.at[name, name]) for name in spec.labels}
+    told = ", ".join(f"{spec.labels[name]} {percent(share, 1)}" for name, share in own.items())
+    lines = [f"each scenario resolves as itself, by the prior alone: {told}"]
+    for name, label in spec.labels.items():
+        parts = [f"{percent(float(check.resolution.at[name, as_]), 1)} as {spec.labels[as_]}" for as_ in spec.labels]
+        lines.append(f"  {label} resolves: {', '.join(parts)}")
+    if min(own.values()) < CLEAR:
+        lines.append(f"below {percent(CLEAR)}, for this reason: {spec.resolution.reason}")
+    return lines
+
+
+def _sums(spec: Specification, check: Check) -> list[str]:
+    from forecast.quantities import percent, printed  # noqa: PLC0415
+
+    unit = "EUR" if spec.fines.reading == "eur" else "of ceiling x turnover"
+    lines = [f"sum of fines, {unit}, in courses with a fine: share of simulated sums below and above what is stated"]
+    for name, row in check.fines.iterrows():
+        ends = f"{percent(row['below'], 1)} below {printed(row['low'])}, {percent(row['above'], 1)} above "
+        lines.append(f"  {spec.labels[str(name)]}: {ends}{printed(row['high'])}")
+    return lines
+
+
+def _statements(spec: Specification, check: Check) -> list[str]:
+    from forecast.quantities import percent  # noqa: PLC0415
+
+    lines = ["first events, by months after the day of the brief: probability stated, and simulated from there"]
+    for (family, name), rows in check.statements.groupby(["family", "scenario"], sort=False):
+        each = [f"{r.within_months:g}: {percent(r.stated, 2)}, {percent(r.simulated, 2)}" for r in rows.itertuples()]
+        lines.append(f"  {family}, {spec.labels[name]}: {'; '.join(each)}")
+    return lines

@@ -6,10 +6,10 @@ interval's multiplier makes it hold for the matter as it is simulated:
 
     correction <- correction * ((A(P_K) - A(P_(K-1))) / (A(Q_K) - A(Q_(K-1))))^step,      A(P) = k ((1 - P)^(-1/k) - 1),
 
-with P the stated and Q the simulated probability, until they agree; the exponent ``step`` is 1 at first, then smaller, to
-average over the noise. Q is estimated by common random numbers over draws of the reference class as known on ``as_of``:
-whatever comes later does not change what the brief meant. The correction is part of the translation of the brief and
-fixed from then on.
+with P the stated and Q the simulated probability, until they agree; the exponent ``step`` is 1 at first, then smaller,
+to average over the noise. Q is estimated by common random numbers over draws of the reference class as known on
+``as_of``: whatever comes later does not change what the brief meant. The correction is part of the translation of the
+brief and fixed from then on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from forecast.files import InputError, Problem
 from forecast.model.focal import multipliers_by_family, news_terms
 from forecast.model.priors import draw_priors, statement_priors
 from forecast.projection.paths import Hazards, Kinds, Law, Paths, Start, simulate_paths
+from forecast.yaml_files import dotted
 
 TOLERANCE, ENOUGH = 0.008, 0.02
 """Differences between stated and simulated probabilities, relative to the standard deviation ``sqrt(P (1 - P))`` of the
@@ -108,15 +109,17 @@ def _increments(statements: Statements, cumulative: np.ndarray) -> np.ndarray:
 def _require_reached(
     evidence: HazardEvidence, statements: Statements, scenario: int, gap: np.ndarray, seen: np.ndarray
 ) -> None:
-    names = evidence.regime.family_names
-    problems = [
-        Problem(
-            f"statements.families.{names[group.family]}.{statements.scenarios[scenario]}[{group.interval}].value",
+    names, problems = evidence.regime.family_names, []
+    for g, group in enumerate(statements.groups):
+        if abs(gap[g]) <= ENOUGH:
+            continue
+        course = ("statements", "families", names[group.family], statements.scenarios[scenario])
+        side = "at least" if gap[g] > 0 else "at most"
+        what = (
             f"{statements.stated[g, scenario]:g} within {group.end:g} months cannot be reached from where the matter "
-            f"stands on {statements.as_of}: at most about {seen[g]:.2g}; lower it, or raise those before it",
+            f"stands on {statements.as_of}, beside the other statements: {side} about {seen[g]:.2g}; mend it or them"
         )
-        for g, group in enumerate(statements.groups)
-        if abs(gap[g]) > ENOUGH
-    ]
+        where = dotted((*course, group.interval, "value"))
+        problems.append(Problem(where, what))
     if problems:
         raise InputError(problems)
