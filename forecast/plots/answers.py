@@ -26,19 +26,19 @@ from forecast.watchlist import QUANTILES
 FAMILY_NAMES = {
     "request": "Information request", "formal_opening": "Formal opening", "escalation": "Extension",
     "search": "Search", "summons": "Summons", "judicial_investigation": "Judicial investigation",
-    "findings": "Findings or charges", "executive": "Executive charged", "order.specific": "Order, one duty",
-    "order.extensive": "Order, overhaul", "order.filtering": "Order, filtering", "suspension": "Suspension",
-    "commitments": "Commitments", "fine": "Fine", "closure": "Closed, no fine",
+    "findings": "Findings or charges", "executive": "Executive charged", "order.specific": "Order of one duty",
+    "order.extensive": "Order to overhaul", "order.filtering": "Order to filter", "suspension": "Suspension",
+    "commitments": "Commitments", "fine": "Fine", "closure": "Closure, no fine",
 }  # fmt: skip
 NAMES = {
-    **{f"event:{name}": FAMILY_NAMES[families[0]] for name, families in TARGET_FAMILIES.items() if len(families) == 1},
-    "event:order": "Order of any scope", "event:dropped": "One case closed, no fine",
-    "event:all_closed": "All cases closed", "event:appeal": "Appeal, fine to come",
-    "event:appeal_of_old_fine": "Appeal, fine imposed", "resolved_scenario:pending": "Unresolved",
+    **{f"event:{target}": FAMILY_NAMES.get(target, "Order, any") for target in TARGET_FAMILIES},
+    "event:dropped": "A case closed, no fine", "event:all_closed": "All cases closed",
+    "event:appeal": "New fine appealed", "event:appeal_of_old_fine": "Old fine appealed",
+    "resolved_scenario:pending": "Unresolved",
     "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
     "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
-    "fine_largest": "Largest fine, given one", "moderation_spending": "Moderation, a year",
-    "cost:moderation": "Cost of moderation", "cost:advertising": "Lost advertising",
+    "fine_largest": "Largest fine, given one", "moderation_spending": "Moderation spending",
+    "cost:moderation": "Cost: moderation", "cost:advertising": "Cost: advertising lost",
     "valuation_impact": "Valuation lost", "valuation_change": "Change in valuation", "user_attrition": "Users lost",
     "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
 }  # fmt: skip

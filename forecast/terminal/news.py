@@ -94,9 +94,14 @@ def lines_of(step: Mapping[str, Any], *, full: bool = False) -> list[str]:
     lines, note = [step["silence"]] if "silence" in step else [], step["note"]
     told = step["what"].split(SEPARATOR)
     lines += told if full else [short(one) for one in told]
-    for long, brief in {} if full else SHORT.items():
+    return [*lines, f"(no weight: {note if full else short_note(note)})"] if note else lines
+
+
+def short_note(note: str) -> str:
+    """Return why events carry nothing, in fewer words."""
+    for long, brief in SHORT.items():
         note = note.replace(long, brief)
-    return [*lines, f"(no weight: {note})"] if note else lines
+    return note
 
 
 def short(told: str) -> str:
@@ -107,14 +112,15 @@ def short(told: str) -> str:
 def reasons(steps: list[dict[str, Any]]) -> list[str]:
     """Return a line for each step that changes the odds of two scenarios by more than two: what it rests on."""
     return [
-        f"The step to {step['end']} changes the odds of two scenarios by x{np.exp(_odds(step)):.1f}. It rests on the "
+        f"The step to {step['end']} changes the odds of two scenarios by x{np.exp(odds_of(step)):.1f}. It rests on the "
         f"brief's probabilities of {step['rests_on']}."
         for step in steps
         if step["rests_on"]
     ]
 
 
-def _odds(step: Mapping[str, Any]) -> float:
+def odds_of(step: Mapping[str, Any]) -> float:
+    """Return the log of the largest factor by which a step changes the odds of two scenarios."""
     return float(np.ptp(list(step["log_factor"].values())))
 
 

@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from forecast.regime import Condition, Regime, Rule
+from forecast.regime import Regime
+from forecast.regime_parts import Condition, Rule
 from forecast.terminal.look import table_of
 from forecast.vocabulary import (
     EVENT_TYPES,
