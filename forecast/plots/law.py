@@ -66,7 +66,8 @@ def powers(forecast: Forecast) -> Figure:
     require_fit(forecast, "powers")
     regime = forecast.specification.regime
     prior, posterior = (draws["powers"] for draws in before_and_after(forecast).values())
-    middle, before = (np.exp(x.median(DRAWS)).transpose("authority_class", "family").values for x in (posterior, prior))
+    middle = np.exp(posterior.median(DRAWS)).transpose("authority_class", "family").values
+    before = np.array([[kind.powers.get(f, 1.0) for f in regime.families] for kind in regime.classes.values()])
     learnt = (1 - posterior.var(DRAWS) / prior.var(DRAWS)).transpose("authority_class", "family").values
     picture = new(1.7 + 0.33 * len(middle))
     axes = picture.subplots()
@@ -79,7 +80,9 @@ def powers(forecast: Forecast) -> Figure:
         axes.text(column + 0.5, row + 0.38, f"{value:.2g}", size=6.8, fontweight=weight, **style)
         axes.text(column + 0.5, row + 0.74, f"{before[row, column]:.2g}", size=5, **style)
     places = np.arange(len(regime.families)) + 0.35
-    axes.set_xticks(places, [FAMILY_NAMES.get(name, name) for name in regime.families], rotation=30, ha="left", fontsize=7)
+    axes.set_xticks(
+        places, [FAMILY_NAMES.get(name, name) for name in regime.families], rotation=30, ha="left", fontsize=7
+    )
     for label in axes.get_xticklabels():
         label.set_rotation_mode("anchor")
     axes.set_yticks(np.arange(len(middle)) + 0.5, [name.replace("_", " ") for name in regime.classes], fontsize=7)
@@ -91,4 +94,6 @@ def powers(forecast: Forecast) -> Figure:
         f"ones prior medians. Bold: the record removed {LEARNT:.0%} or more of the prior variance of the logarithm; "
         "all others mostly repeat the prior, which renders the law."
     )
-    return finish(picture, "Powers of authorities: who may do what, and does", note.replace("10%", "10 %"), forecast.manifest)
+    return finish(
+        picture, "Powers of authorities: who may do what, and does", note.replace("10%", "10 %"), forecast.manifest
+    )

@@ -94,12 +94,12 @@ def screen(
 
 def views_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return each view of the scenarios, and what it is."""
-    last = manifest["horizons"][-1]
+    last, resolved = manifest["horizons"][-1], sum(manifest.get("resolved_matters", {}).values())
     return {
         "brief": "the analyst's numbers",
         "inside": "the brief, with news since it",
         "outside": "the reference class, from where the matter stands",
-        "base_rate": "the record's resolved matters, by the same rule",
+        "base_rate": f"the record's {resolved} resolved matters, by the same rule",
         resolved_view(last): f"what the resolution rule will say at {last} months",
     }
 
