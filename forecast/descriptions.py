@@ -114,7 +114,7 @@ MATTERS = {
     "matters": Words(
         "log-likelihood of a matter",
         "nats",
-        "By matter, up to a constant; the focal one with its news. Matters without months at risk have no row: they say nothing.",
+        "By matter, up to a constant; the focal one with its news. Matters without months at risk say nothing: no row.",
     ),
 }
 PRIORS = {

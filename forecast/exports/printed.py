@@ -65,7 +65,7 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
     )
     found = {
         "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(views, ["scenario"], "view"),
-        "Weight of evidence: factor by which each step changed a scenario's probability, and the probability after it": (
+        "Weight of evidence: factor by which each step changed a scenario's probability, and that after it": (
             _weights(tables["weight_of_evidence"], labels)
         ),
         f"Scenario at the origin, and as resolved at {last} months: probabilities of the second given the first": (

@@ -63,8 +63,10 @@ def events(forecast: Forecast) -> Figure:
         note += f"There are no statements to show: the brief is of {m['as_of']}."
     else:
         title += ": draws (lines) and statements (markers)"
-        note += f"Markers: what the analyst stated on {m['as_of']}, at the months that are left until then; diamonds: mixed "
-        note += "as in the brief. News since then moves lines away from markers; families that have had their first "
+        note += f"Markers: what the analyst stated on {m['as_of']}, at the months that are left until then; diamonds: "
+        note += (
+            "mixed as in the brief. News since then moves lines away from markers; families that have had their first "
+        )
         note += f"event, and statements beyond {last} months, are left out."
     return look.finish(picture, title, note, forecast.manifest)
 

@@ -1,4 +1,4 @@
-"""The weight of evidence as a figure: the scenarios' probabilities from the brief to the origin, and what moved them."""
+"""The weight of evidence as a figure: the scenarios' probabilities from brief to origin, and what moved them."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def _areas(axes: Axes, steps: list[dict[str, Any]], days: list[dict[str, Any]], 
     labels = labels_of(manifest)
     for name, low, high, own in zip(SCENARIOS, ends - shares, ends, shares, strict=True):
         axes.fill_between(at, low, high, color=SCENARIO_COLOURS[name], linewidth=0)
-        ink = {"color": on_colour(SCENARIO_COLOURS[name]), "fontsize": 8}
+        ink: dict[str, Any] = {"color": on_colour(SCENARIO_COLOURS[name]), "fontsize": 8}
         place = _roomiest(at, own)
         bottom, top = (float(np.interp(place, at, edge)) for edge in (low, high))
         if top - bottom >= NARROW:
             paper = {"fc": SCENARIO_COLOURS[name], "ec": "none", "pad": 1}
-            style = {"ha": "center", "va": "center", "fontweight": "bold", "bbox": paper, "zorder": 3}
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontweight": "bold", "bbox": paper, "zorder": 3}
             axes.text(place, (bottom + top) / 2, labels[name].replace("\n", " "), **style, **ink)
         for x, which, side in ((at[0], 0, "left"), (at[-1], -1, "right")):
             if own[which] >= NARROW:
