@@ -91,7 +91,7 @@ def powers(forecast: Forecast) -> Figure:
     axes.grid(visible=False)
     note = (
         "Factors on the rates of each class, beside those of an average authority: large figures posterior medians, "
-        f"small ones prior medians. Bold: the record removed {LEARNT:.0%} or more of the prior variance of the logarithm; "
+        f"small ones prior medians. Bold: the record removed {LEARNT:.0%} or more of the prior variance of its log; "
         "all others mostly repeat the prior, which renders the law."
     )
     return finish(
