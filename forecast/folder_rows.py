@@ -40,7 +40,8 @@ def together(tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) ->
         yield "next_fines", f"has proceedings that event_probabilities.csv lacks, such as {min(foreign)}"
     yield from _views(tables["scenarios"], manifest["view"] == "inside")
     yield from _base_rate(tables["scenarios"], manifest["resolved_matters"])
-    yield from _weights(tables["weight_of_evidence"], tables["scenarios"])
+    has_news = manifest["view"] == "inside" and manifest["origin"] > manifest["as_of"]
+    yield from _weights(tables["weight_of_evidence"], tables["scenarios"], has_news=has_news)
     for name in ("resolution", "prior_resolution"):
         if len(tables[name].columns):
             yield from _missing(name, tables[name], ("latent",), (SCENARIOS,))
@@ -63,14 +64,16 @@ def _base_rate(scenarios: pd.DataFrame, counts: Mapping[str, int]) -> Iterator[t
     total, rows = sum(counts.values()), scenarios.loc[scenarios["view"] == "base_rate"]
     expected = rows["scenario"].map(counts) / max(total, 1)
     if bool(total) != bool(len(rows)) or (np.abs(rows["probability"] - expected) > ENOUGH).any():
-        yield "scenarios", "has other base rates than the manifest's resolved_matters give"
+        yield "scenarios", "has other base rates than resolved_matters in manifest.json gives"
 
 
-def _weights(weights: pd.DataFrame, scenarios: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _weights(weights: pd.DataFrame, scenarios: pd.DataFrame, *, has_news: bool) -> Iterator[tuple[str, str]]:
     """Yield where steps are missing, or do not lead to the forecast's inside view."""
+    name, steps = "weight_of_evidence", np.unique(weights["step"])
+    if has_news == weights.empty:
+        yield name, "has no steps, though days lie after the brief" if has_news else "has steps, but there is no news"
     if weights.empty:
         return
-    name, steps = "weight_of_evidence", np.unique(weights["step"])
     if not np.array_equal(steps, np.arange(1, len(steps) + 1)):
         yield name, "has steps that are not counted from 1"
     yield from _missing(name, weights, ("step", "scenario"), (steps, SCENARIOS))

@@ -68,7 +68,6 @@ SCENARIO = _one_of(SCENARIOS)
 NUMBER = _number("a finite number", np.isfinite)
 NOT_NEGATIVE = _number("a finite number, 0 or more", lambda x: x.between(0, np.inf, inclusive="left"))
 POSITIVE = _number("a finite number above 0", lambda x: x.between(0, np.inf, inclusive="neither"))
-DAY = _filled(Column(expected="a day, YYYY-MM-DD", holds=lambda x: x.str.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}")))
 SHARE = _number("a number from 0 to 1", lambda x: x.between(0, 1))
 
 
@@ -150,21 +149,23 @@ def _of_news() -> dict[str, _Table]:
     """Return the layouts of the tables of what the log told, and what it did not."""
     return {
         "weight_of_evidence": _Table(
-            {"step": _filled(POSITIVE), "start": DAY, "end": DAY, "kind": _one_of(STEPS), "case_id": Column()}
+            {"step": _filled(POSITIVE), "start": NAME, "end": NAME, "kind": _one_of(STEPS), "case_id": Column()}
             | {"event_id": Column(), "what": NAME, "note": Column(), "rests_on": Column(), "scenario": SCENARIO}
             | {"log_factor": _filled(NUMBER), "probability": _filled(SHARE)},
             ("step", "scenario"),
+            (_day("start"), _day("end")),
         ),
         "unused_rows": _Table(
             {
                 "matter_id": NAME,
                 "case_id": NAME,
                 "event_id": NAME,
-                "date": DAY,
+                "date": NAME,
                 "type": _one_of(EVENT_TYPES),
                 "reason": NAME,
             },
             ("event_id",),
+            (_day("date"),),
         ),
     }
 
@@ -232,6 +233,13 @@ def _ascending() -> list[Rule]:
         return Rule(high, f"{{{high}}} is less than {low}, {{{low}}}", lambda frame: ~(frame[high] < frame[low]))
 
     return [not_less(low, high) for low, high in pairwise(LEVELS)]
+
+
+def _day(column: str) -> Rule:
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        return frame[column].str.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}") | (frame[column] == "")
+
+    return Rule(column, f"{{{column}!r}} is no day, YYYY-MM-DD", holds)
 
 
 def _reason() -> Rule:
