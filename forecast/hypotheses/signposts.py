@@ -21,7 +21,7 @@ import pandas as pd
 
 from forecast.forecasting import Forecast
 from forecast.hypotheses.branches import BLOCKS, DAYS, REPLICATES, Branches, branch, information, with_error
-from forecast.hypotheses.reversals import Stress, stress
+from forecast.hypotheses.reversals import Stress, check, stress
 from forecast.hypotheses.whatifs import held
 from forecast.progress import working
 from forecast.vocabulary import FAMILIES, SCENARIOS
@@ -57,17 +57,18 @@ class Watch:
 def watch(forecast: Forecast, scenario: str = "crackdown", over: float = 0.5, *, most: int = 3) -> Watch:
     """Return the signposts of a forecast, and the fewest events that lift ``scenario`` over ``over``.
 
-    In the forecast's own view. Raises ``InputError`` on bad input.
+    In the inside view. Raises ``InputError`` on bad input, and before the brief, where there is no inside view.
     """
     old = held(forecast)
-    branches = branch(old.draws, forecast.record, np.random.default_rng([old.settings.seed, 7]))
+    check(scenario, over, most, old.evidence)
+    branches = branch(old.draws, np.random.default_rng([old.settings.seed, 7]))
     table = signpost_table(branches)
     authority = forecast.record.proceedings.set_index("case_id")["authority"]
     table.insert(4, "authority", [authority.get(case, "") for case in table["case_id"]])
     return Watch(
         table=table,
         stress=stress(forecast, scenario, over, most, branches=branches),
-        until=old.evidence.exposure.origin + timedelta(days=DAYS),
+        until=old.evidence.origin + timedelta(days=DAYS),
         manifest={**forecast.manifest, "window_days": DAYS, "replicates": REPLICATES, "blocks": BLOCKS},
     )
 

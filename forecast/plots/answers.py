@@ -24,17 +24,22 @@ from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import QUANTILES
 
 FAMILY_NAMES = {
-    "request": "Information request", "escalation": "Extension", "search": "Search", "summons": "Summons",
-    "findings": "Findings or charges", "executive": "Executive charged", "order": "Order", "fine": "Fine",
-    "suspension": "Suspension", "commitments": "Commitments", "closure": "Closure, no action",
+    "request": "Information request", "formal_opening": "Formal opening", "escalation": "Extension",
+    "search": "Search", "summons": "Summons", "judicial_investigation": "Judicial investigation",
+    "findings": "Findings or charges", "executive": "Executive charged", "order.specific": "Order of one duty",
+    "order.extensive": "Order to overhaul", "order.filtering": "Order to filter", "suspension": "Suspension",
+    "commitments": "Commitments", "fine": "Fine", "closure": "Closure, no fine",
 }  # fmt: skip
 NAMES = {
-    **{f"event:{family}": FAMILY_NAMES[family] for family in TARGET_FAMILIES},
-    "event:closure": "All cases closed", "event:appeal": "Appeal filed", "resolved_scenario:pending": "Unresolved",
+    **{f"event:{target}": FAMILY_NAMES.get(target, "Order, any") for target in TARGET_FAMILIES},
+    "event:dropped": "A case closed, no fine", "event:all_closed": "All cases closed",
+    "event:appeal": "New fine appealed", "event:appeal_of_old_fine": "Old fine appealed",
+    "resolved_scenario:pending": "Unresolved",
     "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
     "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
     "fine_largest": "Largest fine, given one", "moderation_spending": "Moderation spending",
-    "valuation_change": "Change in valuation", "user_attrition": "Users lost",
+    "cost:moderation": "Cost: moderation", "cost:advertising": "Cost: advertising lost",
+    "valuation_impact": "Valuation lost", "valuation_change": "Change in valuation", "user_attrition": "Users lost",
     "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
 }  # fmt: skip
 UNITS = {
