@@ -32,9 +32,9 @@ from forecast.evidence.gathering import gather_hazards
 from forecast.files import InputError, Problem, whole_file
 from forecast.folders import MANIFEST, with_labels
 from forecast.forecasting import Forecast, fit
+from forecast.gathered import Evidence, gather
 from forecast.hypotheses.comparing import Stage, compared
 from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions, watched
-from forecast.gathered import Evidence, gather
 from forecast.inference import Compiled, Posterior
 from forecast.observations import observe
 from forecast.outcomes import Intervention, imagine
