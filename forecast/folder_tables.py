@@ -15,24 +15,28 @@ from forecast.files import InputError, Problem, read_regular
 from forecast.record_checks import check_table
 from forecast.record_tables import Column, Rule
 from forecast.sheets import MOST_BYTES
-from forecast.vocabulary import FAMILIES, INTERVAL, SCENARIOS, WINDOWS
+from forecast.vocabulary import EVENT_TYPES, FAMILIES, INTERVAL, SCENARIOS, WINDOWS
 
 TABLES = (
     "summary",
     "scenarios",
+    "weight_of_evidence",
     "event_probabilities",
     "next_fines",
     "posterior_summary",
     "statements",
     "resolution",
     "prior_resolution",
+    "unused_rows",
 )
 FROM_BRIEF = ("statements", "prior_resolution")
 """Tables that have neither rows nor a header where the origin lies before the brief."""
 LEVELS = ("q05", "q25", "q50", "q75", "q95")
 YES_NO = "probability"
 """The unit of targets that happen or not: they have a probability and no quantiles."""
-WHOLE = ("horizon_months", "window_months", "within_months")
+WHOLE = ("horizon_months", "window_months", "within_months", "step")
+STEPS = ("silence", "event", "figures")
+"""Kinds of steps of the weight of evidence."""
 RESOLVED = re.compile("resolved_[0-9]+m")
 """The view of the scenarios that the resolution rule has at the last horizon."""
 ENOUGH = 1e-6
@@ -67,6 +71,7 @@ NAME = Column(filled=True)
 NUMBER = _number("a finite number", np.isfinite)
 NOT_NEGATIVE = _number("a finite number, 0 or more", lambda x: x.between(0, np.inf, inclusive="left"))
 POSITIVE = _number("a finite number above 0", lambda x: x.between(0, np.inf, inclusive="neither"))
+DAY = _filled(Column(expected="a day, YYYY-MM-DD", holds=lambda x: x.str.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}")))
 SHARE = _number("a number from 0 to 1", lambda x: x.between(0, 1))
 
 
@@ -120,6 +125,12 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
         "scenarios": _Table(
             {**origin, "view": NAME, "scenario": scenario, "probability": share, "mcse": error}, ("view", "scenario")
         ),
+        "weight_of_evidence": _Table(
+            {"step": _filled(POSITIVE), "start": DAY, "end": DAY, "kind": _one_of(STEPS), "case_id": Column()}
+            | {"event_id": Column(), "what": NAME, "note": Column(), "rests_on": Column(), "scenario": scenario}
+            | {"log_factor": _filled(NUMBER), "probability": share},
+            ("step", "scenario"),
+        ),
         "event_probabilities": _Table(
             {**origin, **case, "matter_id": NAME, "view": _one_of(("inside", "outside")), "family": _one_of(FAMILIES)}
             | {"window_months": _whole(WINDOWS), "probability": share, "mcse": error}
@@ -144,6 +155,10 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
         ),
         "resolution": cross,
         "prior_resolution": cross,
+        "unused_rows": _Table(
+            {"matter_id": NAME, **case, "event_id": NAME, "date": DAY, "type": _one_of(EVENT_TYPES), "reason": NAME},
+            ("event_id",),
+        ),
     }
 
 
@@ -216,6 +231,8 @@ def _together(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> I
     if foreign:
         yield "next_fines", f"has proceedings that event_probabilities.csv lacks, such as {min(foreign)}"
     yield from _views(tables["scenarios"], manifest["view"] == "inside")
+    yield from _base_rate(tables["scenarios"], manifest["resolved_matters"])
+    yield from _weights(tables["weight_of_evidence"], tables["scenarios"])
     for name in ("resolution", "prior_resolution"):
         if len(tables[name].columns):
             yield from _missing(name, tables[name], ("latent",), (SCENARIOS,))
@@ -231,6 +248,34 @@ def _views(scenarios: pd.DataFrame, inside: bool) -> Iterator[tuple[str, str]]:
     yield from _missing("scenarios", scenarios, ("view", "scenario"), (scenarios["view"].unique(), SCENARIOS))
     if (np.abs(scenarios.groupby("view")["probability"].sum() - 1) > ENOUGH).any():
         yield "scenarios", "has probabilities of a view that do not sum to 1"
+
+
+def _base_rate(scenarios: pd.DataFrame, counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield where the base rates are not those of the manifest's counts of resolved matters."""
+    total, rows = sum(counts.values()), scenarios.loc[scenarios["view"] == "base_rate"]
+    expected = rows["scenario"].map(counts) / max(total, 1)
+    if bool(total) != bool(len(rows)) or (np.abs(rows["probability"] - expected) > ENOUGH).any():
+        yield "scenarios", "has other base rates than the manifest's resolved_matters give"
+
+
+def _weights(weights: pd.DataFrame, scenarios: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Yield where steps are missing, or do not lead to the forecast's inside view."""
+    if weights.empty:
+        return
+    name, steps = "weight_of_evidence", np.unique(weights["step"])
+    if not np.array_equal(steps, np.arange(1, len(steps) + 1)):
+        yield name, "has steps that are not counted from 1"
+    yield from _missing(name, weights, ("step", "scenario"), (steps, SCENARIOS))
+    chance, change = (
+        weights.pivot(index="step", columns="scenario", values=column) for column in ("probability", "log_factor")
+    )
+    if (np.abs(chance.sum(axis=1) - 1) > ENOUGH).any():
+        yield name, "has probabilities of a step that do not sum to 1"
+    inside = scenarios.loc[scenarios["view"] == "inside"].set_index("scenario")["probability"]
+    if not (np.abs(chance.iloc[-1] - inside) <= ENOUGH).all():
+        yield name, "does not end at the inside view of scenarios.csv"
+    if (np.abs(chance.shift() * np.exp(change) - chance) > ENOUGH).any(axis=None):
+        yield name, "has factors that are not the ratios of its probabilities"
 
 
 def _missing(name: str, table: pd.DataFrame, key: tuple[str, ...], grid: tuple[Any, ...]) -> Iterator[tuple[str, str]]:

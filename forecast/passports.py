@@ -4,7 +4,10 @@ Only what was public by the prior file's ``as_of`` is used. Nothing is fitted: c
 
 - **samples**, such as the sizes of fines, in which what is stated has a percentile;
 - **rates**, ``k`` events in ``T`` months, and **shares**, ``k`` of ``n``: a figure with an exact 90 % interval and
-  no percentile. Rates are crude, over all authorities, phases and stages: a model may well differ from them.
+  no percentile. Rates are crude, over all classes and stages: a model may well differ from them. Their events are
+  those that carry likelihood, their months those at risk.
+
+Numbers of the regime are not the brief's: their provenance is ``regime``.
 """
 
 from __future__ import annotations
@@ -17,18 +20,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, expit, gammaincinv
+from scipy.special import expit
 
-from forecast.courses import course
+from forecast.evidence.gathering import gather_hazards
+from forecast.intervals import TAIL, Interval, binomial_interval, percentile, poisson_interval
 from forecast.observations import RULINGS, Observations, observe
 from forecast.quantities import Range, Stated, Statement, bounds, middle, printed, says
 from forecast.record import Record
 from forecast.specification import Specification
-from forecast.vocabulary import FAMILIES
+from forecast.yaml_files import dotted
 
+REGIME = "regime"
+"""Where the regime stands in a prior file, and the provenance of its numbers."""
 FEW = 5  # a sample smaller than this raises no warning
 ODDS_FACTOR = 4.0  # a statement and the record's crude rate disagree if their odds differ by more
-TAIL = 0.05  # mass on either side of the record's intervals
 FIGURES: dict[str, tuple[Callable[[np.ndarray], float], int]] = {
     "median": (np.median, FEW),
     "latest figure": (lambda values: values[-1], 1),
@@ -53,7 +58,6 @@ class Finding(NamedTuple):
 
 
 type Judge = Callable[[Stated], Finding]
-type Interval = tuple[float, float]
 type Counterparts = list[tuple[str, Judge]]
 
 
@@ -61,7 +65,8 @@ def passport(specification: Specification, record: Record) -> pd.DataFrame:
     """Return one row per number of the prior file, in its order: what is stated, and the record's say.
 
     Columns: ``key`` (dotted path), ``says``, ``stated_low``, ``stated``, ``stated_high`` (equal but for ranges),
-    ``unit``, ``reading``, ``provenance``, ``brief``, ``record`` (in words), ``figure``, ``figure_low``,
+    ``unit``, ``reading``, ``provenance`` (whose words: ``source``, ``author_assumption``, ``ours``, or ``regime``),
+    ``brief``, ``record`` (in words), ``figure``, ``figure_low``,
     ``figure_high`` (the record's, with its 90 % interval; NaN where it has none), ``percentile``,
     ``percentile_low``, ``percentile_high`` (0 to 100, of the stated middle and
     of the range's ends in the reference class; NaN without one) and ``warning`` (empty, or one sentence).
@@ -71,16 +76,8 @@ def passport(specification: Specification, record: Record) -> pd.DataFrame:
     for key, stated in specification.numbers():
         judge = next((judge for pattern, judge in table if fnmatchcase(key, pattern)), nothing(""))
         low, high = bounds(stated)
-        told = (
-            says(stated),
-            low,
-            middle(stated),
-            high,
-            stated.unit,
-            stated.reading,
-            stated.source.kind,
-            stated.source.brief,
-        )
+        whose = REGIME if key.startswith(f"{REGIME}.") else stated.source.kind
+        told = (says(stated), low, middle(stated), high, stated.unit, stated.reading, whose, stated.source.brief)
         rows.append((key, *told, *judge(stated)))
     numbers = ("stated_low", "stated", "stated_high")
     columns = ("key", "says", *numbers, "unit", "reading", "provenance", "brief", *Finding._fields)
@@ -102,31 +99,35 @@ def counterparts(specification: Specification, record: Record) -> Counterparts:
 
 
 def _from_events(specification: Specification, known: Record, day: date) -> Counterparts:
-    courses = {case: course(known, case, day) for case in known.proceedings["case_id"]}
-    months = float(sum(part.end - part.start for one in courses.values() for part in one.segments))
-    happened = [FAMILIES[family] for one in courses.values() for _, _, family, _ in one.events]
-    focal = known.proceedings.loc[known.proceedings["matter_id"] == specification.matter, "case_id"]
-    still_open = sum(courses[case].is_open and courses[case].is_observed for case in focal)
+    regime = specification.regime
+    evidence = gather_hazards(known, regime, day)
+    events, months = (table.sum(axis=0) for table in (evidence.cells.count, evidence.cells.months))
+    still_open = sum(life.at_risk for life in evidence.lives if life.matter_id == specification.matter)
     table: Counterparts = []
-    for family in FAMILIES:
-        events = happened.count(family)
-        table.append((f"hazards.rates.{family}", rate(events, months, f"{family}, all phases and stages")))
-        table.append((f"statements.families.{family}.*", partial(_chance, events, months, still_open)))
+    for family, count, at_risk in zip(regime.family_names, map(round, events), map(float, months), strict=True):
+        crude = rate(count, at_risk, f"{family}, all classes and stages")
+        table.append((f"{_pattern(REGIME, 'families', family)}.rate", crude))
+        chance = partial(_chance, count, at_risk, still_open)
+        table.append((f"{_pattern('statements', 'families', family)}.*", chance))
     return table
 
 
+def _pattern(*path: str) -> str:
+    """Return the pattern that the key of a path matches; brackets, which patterns read as choices, are escaped."""
+    return dotted(path).replace("[", "[[]")
+
+
 def _from_fines(specification: Specification, known: Record, seen: Observations) -> Counterparts:
-    case_of = known.events.set_index("event_id")["case_id"]
-    focal = known.proceedings.loc[known.proceedings["matter_id"] == specification.matter, "case_id"]
-    fines = known.fines.loc[(known.fines["amount_eur"] > 0) & ~known.fines["event_id"].map(case_of).isin(focal)]
     shares, noun, whose = expit(seen.size), "fines against technology groups", specification.fines.turnover_of
+    in_shares, in_euros = _sums(specification, known)
     own = (known.turnover["company_group"] == specification.provider_group) & (whose == "provider")
     years = known.turnover.loc[own].sort_values("year")[["year", "turnover_eur"]].to_numpy(float)
     latest = "".join(f"the latest {printed(figure)}, of {year:.0f}" for year, figure in years[-1:])
+    summed = "sums of fines by matter, a decision outside the log being a matter of its own"
     return [
         ("fines.turnover", sample(years[:, 1], f"years of the {whose}'s turnover", latest, "latest figure")),
-        ("fines.share.*", sample(shares, noun)),
-        ("fines.eur.*", sample(fines["amount_eur"].to_numpy(float), noun)),
+        ("fines.share.*", sample(in_shares, summed)),
+        ("fines.eur.*", sample(in_euros, summed)),
         ("sizes.share", sample(shares, noun, figure="median")),
         ("sizes.without_ceiling", sample(np.exp(seen.bare_size), "fines without a ceiling", figure="median")),
         ("appeals.share_kept", sample(expit(seen.kept), "reduced fines")),
@@ -134,10 +135,27 @@ def _from_fines(specification: Specification, known: Record, seen: Observations)
     ]
 
 
+def _sums(specification: Specification, known: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of fines of each other matter: as shares of ceiling x turnover, where known, and in EUR."""
+    matter = known.events.merge(known.proceedings[["case_id", "matter_id"]], on="case_id")
+    of_event = matter.set_index("event_id")["matter_id"]
+    fines = known.fines.loc[known.fines["amount_eur"] > 0]
+    owner = fines["event_id"].map(of_event)
+    fines = fines.assign(matter=owner.where(owner.notna(), "decision " + fines["decision_id"]))
+    fines = fines.loc[fines["matter"] != specification.matter]
+    ceilings = fines["legal_cap_fraction"] * fines["turnover_eur"]
+    shares = (fines["amount_eur"] / ceilings.where(ceilings > 0)).groupby(fines["matter"]).sum(min_count=1).dropna()
+    return shares.to_numpy(float), fines.groupby("matter")["amount_eur"].sum().to_numpy(float)
+
+
 def _from_appeals(specification: Specification, seen: Observations) -> Counterparts:
     stated = specification.appeals
     total = sum(getattr(stated.outcome, ruling).value for ruling in RULINGS)
-    table = [("appeals.probability.mean", share(*seen.appealed, "fines appealed"))]
+    large = printed(stated.large.value)
+    table = [
+        ("appeals.probability_large.mean", share(*seen.appealed_large, f"fines of {large} EUR or more appealed")),
+        ("appeals.probability.mean", share(*seen.appealed, f"fines below {large} EUR appealed")),
+    ]
     for ruling, count in zip(RULINGS, map(int, seen.outcomes), strict=True):
         judge = share(count, int(seen.outcomes.sum()), f"rulings {ruling}", over=total)
         table.append((f"appeals.outcome.{ruling}", judge))
@@ -269,23 +287,6 @@ def _compared(text: str, what: str, figure: float, interval: Interval, stated: S
         times = printed(figure / (middle(stated) / over))
         rest = "median and outside its range" if isinstance(stated, Range) else "value, which its interval excludes"
         warning = f"the record's {what} is {times} times the stated {rest}"
+        warning = warning if figure else f"the record has none in so long: its {what} lies below what is stated"
     record = f"{printed(figure)} [{printed(least)}, {printed(most)}], {text}"
     return Finding(record, figure * over, least * over, most * over, warning=warning)
-
-
-def percentile(values: np.ndarray, x: float) -> float:
-    """Return the mid-rank percentile ``100 (#below + #equal / 2) / n`` of ``x``, 0 to 100."""
-    return float(100 * ((values < x).mean() + (values == x).mean() / 2))
-
-
-def poisson_interval(events: int, months: float) -> Interval:
-    """Return the exact 90 % interval of a rate, ``chi2(.05; 2k) / 2T`` to ``chi2(.95; 2k + 2) / 2T``."""
-    low = float(gammaincinv(events, TAIL)) if events else 0.0
-    return low / months, float(gammaincinv(events + 1, 1 - TAIL)) / months
-
-
-def binomial_interval(events: int, cases: int) -> Interval:
-    """Return the exact (Clopper-Pearson) 90 % interval of a proportion."""
-    missed = cases - events
-    low = float(betaincinv(events, missed + 1, TAIL)) if events else 0.0
-    return low, float(betaincinv(events + 1, missed, 1 - TAIL)) if missed else 1.0

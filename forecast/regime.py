@@ -6,141 +6,19 @@ reference class know of law stands there as values; no other module names a fami
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, Strict, model_validator
+from pydantic import BeforeValidator, model_validator
 
-from forecast.files import did_you_mean, fingerprint
-from forecast.quantities import Base, Number, Range, Real, Text
-from forecast.yaml_files import KeyPath, check_document, read_yaml, refusal
+from forecast.files import InputError, Problem, did_you_mean, fingerprint
+from forecast.regime_checks import problems_of
+from forecast.regime_parts import Content
+from forecast.yaml_files import check_document, read_yaml, refusal
 
 DEFAULT_REGIME = "platforms"
-
-Positive = Annotated[Real, Field(gt=0)]
-Multiplier = Annotated[Real, Field(gt=0, le=1000)]
-
-
-class Family(Base):
-    """A family of events: the types (and scopes) of the log that belong to it, and what one such event does.
-
-    ``moves_to``: the stage that a proceeding of each procedure reaches by it. ``closes``: whether it ends the
-    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``marks``: the mark that it sets.
-    ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
-    """
-
-    label: Text
-    types: tuple[Text, ...]
-    scopes: tuple[str, ...] = ()
-    moves_to: dict[str, str] = Field(default_factory=dict)
-    closes: Literal["never", "may", "always"] = "never"
-    marks: str | None = None
-    age: Real = 0.0
-    rate: Range
-
-    def takes(self, event_type: str, scope: str) -> bool:
-        """Return whether an event of this type and scope belongs to the family."""
-        return event_type in self.types and (not self.scopes or scope in self.scopes)
-
-
-class AuthorityClass(Base):
-    """A class of authorities: its procedure, and the prior centres of its powers, as multipliers by family."""
-
-    procedure: str
-    meaning: Text
-    powers: dict[str, Multiplier] = Field(default_factory=dict)
-    law: Text
-
-
-class Condition(Base):
-    """Where a rule holds: in these classes and stages, with or without a mark, at this age, at this authority."""
-
-    classes: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
-    marked: str | None = None
-    unmarked: str | None = None
-    age: tuple[Real, Real] | None = None
-    tag: str | None = None
-
-
-class Rule(Base):
-    """One rule of procedural law or practice: a multiplier of the hazards of its families where it holds.
-
-    ``log multiplier ~ Normal(log(multiplier), sd)``. A rule that ``ripens`` multiplies by
-    ``exp(effect log((months in the stage + offset) / unit))`` instead: its effect is a power of time.
-    """
-
-    name: Text
-    where: Condition
-    families: tuple[str, ...] = ()
-    all_but: tuple[str, ...] = ()
-    ripens: bool = False
-    multiplier: Multiplier
-    sd: Positive
-    law: Text
-
-
-class Scales(Base):
-    """Standard deviations of the effects on the log hazard."""
-
-    powers: Number
-    stage: Number
-    age: Number
-    trend: Number
-
-
-class Time(Base):
-    """How time enters the hazards.
-
-    ``log_age = log((min(months since opening, age_flat_after) + age_offset) / age_unit)``, rounded to multiples of
-    ``age_band``; ripening likewise with the months since the stage began; ``year``: years since ``reference``, no
-    earlier than ``earliest_year``, rounded to multiples of ``year_band``. Between the edges of these bands hazards are
-    constant, so time at risk can be summed exactly.
-    """
-
-    reference: Annotated[date, Strict()]
-    earliest_year: Real
-    age_offset: Positive
-    age_unit: Positive
-    age_flat_after: Positive
-    age_band: Positive
-    ripening_offset: Positive
-    ripening_unit: Positive
-    ripening_band: Positive
-    year_band: Positive
-
-    def log_age(self, months: np.ndarray | float) -> np.ndarray:
-        """Return the banded logarithm of age, for months since opening."""
-        capped = np.minimum(months, self.age_flat_after) + self.age_offset
-        return np.round(np.log(capped / self.age_unit) / self.age_band) * self.age_band
-
-    def ripening(self, months: np.ndarray | float) -> np.ndarray:
-        """Return the banded logarithm of time in a stage, for months since the stage began."""
-        capped = np.minimum(months, self.age_flat_after) + self.ripening_offset
-        return np.round(np.log(capped / self.ripening_unit) / self.ripening_band) * self.ripening_band
-
-    def year(self, days: np.ndarray | float) -> np.ndarray:
-        """Return the banded year, for days since ``reference``."""
-        return np.round(np.maximum(np.asarray(days) / 365.25, self.earliest_year) / self.year_band) * self.year_band
-
-    def age_edges(self) -> np.ndarray:
-        """Return the months since opening at which ``log_age`` changes, ascending."""
-        return _edges(self.age_offset, self.age_unit, self.age_band, self.age_flat_after)
-
-    def ripening_edges(self) -> np.ndarray:
-        """Return the months in a stage at which ``ripening`` changes, ascending."""
-        return _edges(self.ripening_offset, self.ripening_unit, self.ripening_band, self.age_flat_after)
-
-
-def _edges(offset: float, unit: float, band: float, flat_after: float) -> np.ndarray:
-    first = np.round(np.log(offset / unit) / band)
-    last = np.round(np.log((flat_after + offset) / unit) / band)
-    edges = unit * np.exp((np.arange(first, last) + 0.5) * band) - offset
-    return edges[(edges > 0) & (edges < flat_after)]
 
 
 class RuleTable(NamedTuple):
@@ -159,27 +37,12 @@ class RuleTable(NamedTuple):
     ripens: np.ndarray
 
 
-class Regime(Base):
+class Regime(Content):
     """Everything that the hazards know of law: see the classes of its parts."""
 
-    version: Literal[1]
-    name: Text
-    title: Text
-    families: dict[str, Family]
-    silent_types: dict[str, Text]
-    marks: dict[str, tuple[str, ...]]
-    procedures: dict[str, tuple[str, ...]]
-    stages: dict[str, dict[str, Multiplier]]
-    classes: dict[str, AuthorityClass]
-    tags: dict[str, Text]
-    rules: tuple[Rule, ...]
-    scales: Scales
-    time: Time
-
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        wrong = list(_unknown_names(self))
-        if wrong:
+    def _means_something(self) -> Self:
+        if wrong := list(problems_of(self)):
             raise refusal(*wrong)
         return self
 
@@ -201,7 +64,7 @@ class Regime(Base):
     @cached_property
     def stage_names(self) -> tuple[str, ...]:
         """Names of the stages of all procedures, each procedure's in order."""
-        return tuple(stage for stages in self.procedures.values() for stage in stages)
+        return tuple(self.every_stage)
 
     @cached_property
     def later_stages(self) -> tuple[str, ...]:
@@ -270,48 +133,51 @@ class Regime(Base):
         )  # fmt: skip
 
 
-def _unknown_names(regime: Regime) -> Iterable[tuple[KeyPath, str]]:
-    """Yield every name in the file that stands for nothing, with its place."""
-    stages = {stage for own in regime.procedures.values() for stage in own}
-
-    def check(path: KeyPath, names: Iterable[str], known: Iterable[str], what: str) -> Iterable[tuple[KeyPath, str]]:
-        known = list(known)
-        for name in names:
-            if name not in known:
-                yield path, f"there is no {what} {name!r}{did_you_mean(name, known)}"
-
-    for name, family in regime.families.items():
-        place: KeyPath = ("families", name)
-        yield from check((*place, "moves_to"), family.moves_to, regime.procedures, "procedure")
-        for procedure, stage in family.moves_to.items():
-            yield from check((*place, "moves_to", procedure), [stage], regime.procedures.get(procedure, ()), "stage")
-        yield from check((*place, "marks"), [family.marks] if family.marks else [], regime.marks, "mark")
-    for mark, types in regime.marks.items():
-        yield from check(("marks", mark), types, regime.types, "event type")
-    for stage, effects in regime.stages.items():
-        yield from check(("stages",), [stage], stages, "stage")
-        yield from check(("stages", stage), effects, regime.families, "family")
-    for name, kind in regime.classes.items():
-        yield from check(("classes", name, "procedure"), [kind.procedure], regime.procedures, "procedure")
-        yield from check(("classes", name, "powers"), kind.powers, regime.families, "family")
-    for i, rule in enumerate(regime.rules):
-        place, where = ("rules", i), rule.where
-        yield from check((*place, "families"), (*rule.families, *rule.all_but), regime.families, "family")
-        yield from check((*place, "where", "classes"), where.classes, regime.classes, "class")
-        yield from check((*place, "where", "stages"), where.stages, stages, "stage")
-        marks = [mark for mark in (where.marked, where.unmarked) if mark]
-        yield from check((*place, "where"), marks, regime.marks, "mark")
-        yield from check((*place, "where", "tag"), [where.tag] if where.tag else [], regime.tags, "tag")
-
-
 def packaged_priors() -> Path:
     """Return the folder of the shipped prior files: in an installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "priors"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "priors"
 
 
-def load_regime(path: str | Path | None = None) -> Regime:
-    """Read and check a regime file, by default the packaged one of online platforms; raises `InputError`."""
-    name = DEFAULT_REGIME if path is None else str(path)
-    packaged = packaged_priors() / "regimes" / f"{name.removesuffix('.yaml')}.yaml"
-    return check_document(Regime, read_yaml(packaged if packaged.is_file() else Path(name)))
+def load_regime(name: str | Path = DEFAULT_REGIME, folder: Path = Path()) -> Regime:
+    """Read and check a regime, by default the packaged one of online platforms; raises `InputError`.
+
+    ``name`` is a file, relative to ``folder``, or the name of a packaged one, such as ``platforms``; a file of that
+    name in the folder comes first.
+    """
+    return check_document(Regime, read_yaml(regime_path(name, folder)))
+
+
+def regime_path(name: str | Path, folder: Path = Path()) -> Path:
+    """Return the file that a path or the name of a packaged regime means; `InputError` for an unknown name."""
+    named, own = Path(name), folder / name
+    if named.name != str(name) or own.is_file():
+        return own
+    packaged = packaged_priors() / "regimes"
+    names, stem = sorted(file.stem for file in packaged.glob("*.yaml")), named.name.removesuffix(".yaml")
+    if stem in names:
+        return packaged / f"{stem}.yaml"
+    what = f"there is no such file, and no packaged regime of this name{did_you_mean(stem, names)}"
+    raise InputError(Problem(str(name), f"{what}: expected a file, or one of {', '.join(names)}"))
+
+
+def _named_regime(value: object) -> object:
+    """Read the regime that a name or a file means; a whole regime, as saved forecasts hold it, stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return load_regime(value)
+    except InputError as error:
+        raise refusal(*(((), str(problem)) for problem in error.problems)) from None
+
+
+class _NamedOrWhole:
+    """The schema of a regime: its name or file, or all of it."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        named = {"type": "string", "minLength": 1, "description": "name of a packaged regime, or a file"}
+        return {"anyOf": [handler(schema), named]}
+
+
+NamedRegime = Annotated[Regime, BeforeValidator(_named_regime), _NamedOrWhole()]
+"""A regime in a prior file: its name, its file, or all of it."""

@@ -6,9 +6,9 @@ A field's annotation says what may stand there: unit, interval, vocabulary. Rate
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from forecast.labels import LONGEST_LABEL, check_label
 from forecast.quantities import (
@@ -71,6 +71,12 @@ class CrackdownRule(Base):
 
     families: tuple[Family, ...]
     together: tuple[Family, ...]
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if not self.families and not self.together:
+            raise refusal((("families",), "no event would make it a crackdown: expected a family here or in together"))
+        return self
 
 
 class SignificantRule(Base):
@@ -193,7 +199,7 @@ class SetOff(Base):
 
 
 class Impacts(Base):
-    """Effects at full size, what sets them off, the correlation of their errors, their half-life, the market's noise."""
+    """Full effects, what sets them off, the correlation of their errors, their half-life, and the market's noise."""
 
     set_off: Annotated[SetOff, Place("fraction of effect", 0.0, 1.0)]
     attrition: Annotated[ByScenario[Range], Place("fraction of users", 1e-6, 0.999999, 5)]

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationError, model_validator
+from pydantic import AfterValidator, Field, Strict, ValidationError, model_validator
 
 from forecast.files import InputError, Problem, did_you_mean, fingerprint
 from forecast.labels import told_apart
@@ -31,7 +32,7 @@ from forecast.quantities import (
     walk,
 )
 from forecast.readings import Question, Reading
-from forecast.regime import Regime, load_regime, packaged_priors
+from forecast.regime import NamedRegime, load_regime, packaged_priors
 from forecast.sections import (
     Advertising,
     Appeals,
@@ -50,6 +51,7 @@ from forecast.sections import (
 from forecast.stated import Statements
 from forecast.vocabulary import horizons_to
 from forecast.yaml_files import (
+    Document,
     KeyPath,
     check_document,
     dotted,
@@ -63,6 +65,14 @@ from forecast.yaml_text import yaml_text
 DEFAULT_FILE = "x-paris-2026.yaml"
 
 
+OLD = (
+    "expected 2, not 1. In version 2 'hazards' is gone: name a 'regime', whose file holds rates and law. 'orders' is "
+    "gone: state order.specific, order.extensive and order.filtering under 'statements.families' like any family. "
+    "Statements are gross (closings and new proceedings included) and need 'statements.tempo'; 'fines.share' and "
+    "'fines.eur' are the scenario's sum of fines. New: 'appeals.large', 'appeals.probability_large', "
+    "'impacts.set_off'; 'resolution' names families instead of scopes. priors/x-paris-2026.yaml is an example"
+)
+"""What to do with a prior file of version 1."""
 MOST = 100
 """Most levers, questions and readings of a file: for each reading the whole file is checked once more."""
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
@@ -75,11 +85,6 @@ def _of_our_time(day: date) -> date:
     return day
 
 
-def _named_regime(value: object) -> object:
-    """Read the packaged regime that a name means; a whole regime, as saved forecasts hold it, stays as it is."""
-    return load_regime(value) if isinstance(value, str) else value
-
-
 class Specification(Base):
     """Everything an analyst says about one matter: see the classes of its parts."""
 
@@ -88,7 +93,7 @@ class Specification(Base):
     matter: Text
     provider_group: Text
     as_of: Annotated[date, Strict(), AfterValidator(_of_our_time)]
-    regime: Annotated[Regime, BeforeValidator(_named_regime)]
+    regime: NamedRegime
     pooling: Annotated[Number, Place("fraction", 0, 1)]
     scenarios: Annotated[ByScenario[Scenario], AfterValidator(_sums_to_one), AfterValidator(told_apart)]
     resolution: Resolution
@@ -109,6 +114,14 @@ class Specification(Base):
     readings: Annotated[dict[Text, Reading], AfterValidator(partial(at_most, MOST, "readings"))] = Field(
         default_factory=dict
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_version(cls, data: object) -> object:
+        """Refuse a file of version 1 in one sentence, rather than each of its keys."""
+        if isinstance(data, dict) and data.get("version") == 1 and data["version"] is not True:
+            raise refusal((("version",), OLD))
+        return data
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -164,12 +177,13 @@ class Specification(Base):
 
     def __str__(self) -> str:
         chances = ", ".join(f"{case.label} {percent(case.probability.value)}" for _, case in self.scenarios.items())
-        kinds = Counter(number.source.kind for _, number in self.numbers())
+        kinds = Counter(number.source.kind for path, number in self.numbers() if not path.startswith("regime."))
         return (
             f"{self.title} ({self.matter}, as of {self.as_of})\n"
             f"scenarios: {chances}\n"
             f"numbers: {kinds['source']} on the brief's words, "
             f"{kinds['author_assumption']} on its author's assumptions, {kinds['ours']} ours\n"
+            f"regime: {self.regime.title}\n"
             f"fingerprint: {self.fingerprint[:12]}"
         )
 
@@ -214,7 +228,31 @@ def load_specification(path: str | Path | None = None) -> Specification:
     ``path`` is a file, or the name of a packaged one with or without ``.yaml``, such as ``tiktok-commission-2026``;
     a file of that name in the working folder comes first.
     """
-    return check_document(Specification, read_yaml(prior_path(path)))
+    path = prior_path(path)
+    return check_document(Specification, _with_regime(read_yaml(path), path.parent))
+
+
+def _with_regime(document: Document, folder: Path) -> Document:
+    """Return a prior file with the regime that it names, read from its own file, whose problems keep their places."""
+    name = document.data.get("regime")
+    if not isinstance(name, str) or not name or document.data.get("version") != 2:
+        return document
+    try:
+        return replace(document, data={**document.data, "regime": load_regime(name, folder)})
+    except InputError as error:
+        return replace(
+            document,
+            data={**document.data, "regime": None},
+            problems=(*document.problems, *_told_where(document, error)),
+            lost=document.lost | {("regime",)},
+        )
+
+
+def _told_where(document: Document, error: InputError) -> Iterator[Problem]:
+    """Yield the problems of a regime; one that cannot be read at all stands where the prior file names it."""
+    for problem in error.problems:
+        in_file = " line " in problem.where
+        yield problem if in_file else Problem(document.where(("regime",)), f"{problem.where}: {problem.what}")
 
 
 def prior_path(path: str | Path | None = None) -> Path:

@@ -15,8 +15,8 @@ from forecast.quantities import (
     SHAPE,
     Base,
     ByScenario,
-    Number,
     Family,
+    Number,
     Statement,
 )
 from forecast.yaml_files import KeyPath, refusal
@@ -51,6 +51,12 @@ def _one_course(stated: ByScenario[tuple[Statement, ...]]) -> ByScenario[tuple[S
 Course = Annotated[ByScenario[tuple[Statement, ...]], PROBABILITY, AfterValidator(_one_course)]
 
 
+def _something[T](families: dict[str, T]) -> dict[str, T]:
+    if not families:
+        raise refusal(((), "expected a statement on one family at least: without any, no event tells scenarios apart"))
+    return families
+
+
 class Statements(Base):
     """What the analyst says of events: location of logit P, errors of sd ``error_sd``, a part ``shared``.
 
@@ -60,4 +66,4 @@ class Statements(Base):
     error_sd: Annotated[Number, LOGIT]
     shared: Annotated[Number, CORRELATION]
     tempo: Annotated[Number, SHAPE]
-    families: dict[Family, Course]
+    families: Annotated[dict[Family, Course], AfterValidator(_something)]

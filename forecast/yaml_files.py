@@ -46,7 +46,7 @@ LONGEST_SHOWN = 80
 MOST_PROBLEMS = 100
 """Problems of one file that are listed; of more, the first ones and their number."""
 PLAIN_KEY = re.compile(r"[^.\[\]\s]+")
-STEP = re.compile(r"(?:^|\.)([^.\[\]\s]+)|\[(\d+)\]")
+STEP = re.compile(r'(?:^|\.)([^.\[\]\s"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -63,11 +63,14 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def key_path(text: str) -> KeyPath:
-    """Return the path that `dotted` writes as ``text``, for plain keys; an empty path if it is none."""
+    """Return the path that `dotted` writes as ``text``; an empty path if it is none."""
     steps = list(STEP.finditer(text))
     if not text or "".join(step[0] for step in steps) != text or text.startswith(".") or text[0] == "[":
         return ()
-    return tuple(step[1] if step[2] is None else int(step[2]) for step in steps)
+    try:
+        return tuple(step[1] or (int(step[2]) if step[2] else json.loads(step[3])) for step in steps)
+    except ValueError:  # an escape that is none, or more digits than a number may have
+        return ()
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,19 @@ from forecast.files import InputError, Problem
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def checked(path: Path, record: Path | None) -> list[str]:
+def checked(path: Path, record: Path | None, *, full: bool = False) -> list[str]:
     """Return what a valid path holds, in a line, and more lines if there is more to say; else raise ``InputError``.
 
     ``record``: folder of the record by which the scenarios of a prior file are checked, the packaged one if ``None``.
+    ``full``: name all rows of a record that enter no likelihood of hazards, not only those of the focal matter.
     """
     if (path / "manifest.json").is_file():
         return [_forecast(path)]
     if path.is_dir():
-        from forecast.record import load_record  # noqa: PLC0415
-
-        return [str(load_record(path)).strip("<>")]
+        return _record(path, full=full)
     if path.name.endswith(TABLE_SUFFIXES):
         return _table(path)
-    return _prior_file(path, record)
+    return _prior_file(path, record, full=full)
 
 
 def record_among(paths: Sequence[Path]) -> Path | None:
@@ -37,6 +36,18 @@ def _forecast(path: Path) -> str:
 
     manifest = forecasting.load(path).manifest
     return f"forecast of {manifest['matter']} at {manifest['origin']}"
+
+
+def _record(path: Path, *, full: bool) -> list[str]:
+    """Return what a record holds, and which of its rows enter no likelihood of hazards under the packaged regime."""
+    from forecast.record import load_record  # noqa: PLC0415
+    from forecast.regime import load_regime  # noqa: PLC0415
+    from forecast.terminal.news import unused_rows  # noqa: PLC0415
+    from forecast.unused import unused_of_record  # noqa: PLC0415
+
+    found = load_record(path)
+    unused = unused_of_record(found, load_regime(), found.complete_until)
+    return [str(found).strip("<>"), *(str(line) for line in unused_rows(unused, None, full=full))]
 
 
 def _table(path: Path) -> list[str]:
@@ -55,7 +66,7 @@ def _table(path: Path) -> list[str]:
     return lines
 
 
-def _prior_file(path: Path, record: Path | None) -> list[str]:
+def _prior_file(path: Path, record: Path | None, *, full: bool) -> list[str]:
     from forecast.specification import load_specification, prior_path  # noqa: PLC0415
 
     spec = load_specification(path)
@@ -64,6 +75,8 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
     from forecast.quantities import percent  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
     from forecast.resolution import CLEAR  # noqa: PLC0415
+    from forecast.terminal.news import unused_rows  # noqa: PLC0415
+    from forecast.unused import unused_of_record  # noqa: PLC0415
     from forecast.yaml_files import key_path, read_yaml  # noqa: PLC0415
 
     known = load_record(record)
@@ -85,4 +98,7 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
         advice = f"expected {percent(CLEAR)} or more: mend the statements or the rule, or say why in resolution.reason"
         wrong = [f"by the prior alone only {percent(share, 1)} of '{s}' resolves as '{s}'" for s, share in low.items()]
         raise InputError(Problem(document.where(("resolution",)), f"{what}, {advice}") for what in wrong)
-    return [*lines, f"below {percent(CLEAR)}, for this reason: {spec.resolution.reason}"] if low else lines
+    if low:
+        lines.append(f"below {percent(CLEAR)}, for this reason: {spec.resolution.reason}")
+    unused = unused_of_record(known, spec.regime, known.complete_until)
+    return [*lines, *(str(line) for line in unused_rows(unused, spec.matter, full=full))]

@@ -87,5 +87,5 @@ def statements_of(spec: Specification, regime: Regime) -> Statements:
         location=np.array(location).reshape(-1, len(names)),
         error_sd=spec.statements.error_sd.value,
         shared=spec.statements.shared.value,
-        tempo=getattr(spec.statements, "tempo", None).value if getattr(spec.statements, "tempo", None) else 3.0,
+        tempo=spec.statements.tempo.value,
     )
