@@ -29,6 +29,8 @@ from forecast.vocabulary import FAMILIES, SCENARIOS
 LEAST = 0.01
 """Smallest probability of an event that is a signpost: rarer ones are no plausible next event."""
 MOST = 15
+CLEAR = 2.0
+"""Monte Carlo errors by which the information of a signpost exceeds zero."""
 PRESENT, SILENCE = "present", "silence"
 
 
@@ -74,7 +76,10 @@ def watch(forecast: Forecast, scenario: str = "crackdown", over: float = 0.5, *,
 
 
 def signpost_table(branches: Branches, most: int = MOST, least: float = LEAST) -> pd.DataFrame:
-    """Return the table of ``Watch``: the ``most`` most informative events of at least this probability, and silence."""
+    """Return the table of ``Watch``: the ``most`` most informative events of at least this probability, and silence.
+
+    Events that nobody stated come at the same rate in every scenario: what tells nothing clear is left out.
+    """
     silence = ~branches.came.any(axis=(-2, -1))
     joint = np.moveaxis(branches.joint(branches.came), 1, -1)[0]
     probability, bits = joint.sum(axis=-1), information(joint, branches.scenario[0])
@@ -84,7 +89,8 @@ def signpost_table(branches: Branches, most: int = MOST, least: float = LEAST) -
     for place in order:
         case, family = np.unravel_index(place, bits.shape)
         event = branches.came[..., case, family]
-        rows.append(_row(branches, event, "event", branches.cases[case], FAMILIES[family]))
+        row = _row(branches, event, "event", branches.cases[case], FAMILIES[family])
+        rows += [row] if row["bits"] > CLEAR * row["bits_mcse"] else []
     rows.sort(key=lambda row: -row["bits"])
     present = _row(branches, np.ones_like(silence), PRESENT, "", "")
     beside = _beside(present, "now") | _beside(next((r for r in rows if r["kind"] == SILENCE), {}), "silent")
