@@ -47,6 +47,7 @@ UNITS = {
     "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
 }  # fmt: skip
 RARE = 0.05  # the probability marked in costs, and the smallest that is printed in a segment or cell
+DECADES = 1e4  # factor that an axis of amounts spans at most: what accrues in a first month is next to nothing
 ROOMY = 2.5  # factor between two curves in which the name of one fits
 type Style = dict[str, Any]
 LINES: Style = {n: {"color": c, "lw": 1.3} for n, c in SCENARIO_COLOURS.items()} | {"all": {"color": INK, "lw": 2.4}}
@@ -120,10 +121,8 @@ def targets(forecast: Forecast) -> Figure:
     error = 0.5 / min(draws.sizes["draw"] for _, draws, _ in sources) ** 0.5
     note = f"Above: probabilities, Monte Carlo errors (one standard error) at most ±{error:.3f}. "
     note += "Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
-    note += (
-        "zero: at least half of the draws are zero. Events, closings and fines are of all the matter's proceedings, "
-    )
-    note += f"those opened after the origin included.{_about_prior(forecast)}"
+    note += "zero: at least half of the draws are zero. Events and fines are of the proceedings open at the origin and "
+    note += f"of those opened later.{_about_prior(forecast)}"
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)
 
 
@@ -173,7 +172,8 @@ def exceedance(forecast: Forecast) -> Figure:
     kinds = {label: data[name] * 1e-6 for label, data, _ in _sources(forecast) if name in data}
     draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in horizons}
     positive = np.concatenate([[1.0, 1000.0], *(values[values > 0] for values in draws.values())])
-    amounts = np.geomspace(np.quantile(positive, 0.002), np.quantile(positive, 0.9995), 300)
+    last = np.quantile(positive, 0.9995)
+    amounts = np.geomspace(max(np.quantile(positive, 0.002), last / DECADES), last, 300)
     styles: Style = {"Posterior": {"lw": 2.0, "zorder": 3}, "Prior": {"color": PRIOR, "lw": 1.2, "ls": "--"}}
     picture = look.new(3.8)
     axes = picture.subplots()
