@@ -15,7 +15,7 @@ from forecast.evidence.gathering import HazardEvidence, gather_hazards
 from forecast.evidence.statements import Statements, statements_of
 from forecast.files import InputError, Problem
 from forecast.model.figures import Stated, figure_coordinates, figure_priors, log_openings, stated_figures
-from forecast.model.mode import normal_approximation
+from forecast.model.mode import reference_draws
 from forecast.model.priors import NormalPrior, coordinates, draw_priors, hazard_priors, statement_priors
 from forecast.observations import Observations, Statute, observe, statute
 from forecast.projection.courses import hazards_of, kinds_of, start_of
@@ -27,7 +27,7 @@ from forecast.regime import Regime
 from forecast.specification import Specification
 from forecast.vocabulary import DAYS_PER_MONTH
 
-TRANSLATED_DRAWS, CANDIDATES = 8000, 20_000
+TRANSLATED_DRAWS, CANDIDATES = 4000, 20_000
 """Draws on which statements are translated, and prior draws of opening rates that are resampled for it."""
 TRANSLATION_STREAM = 8
 
@@ -172,7 +172,7 @@ def _translated(brief: _Brief) -> np.ndarray:
     statements = statements_of(spec, spec.regime)
     hazards = gather_hazards(brief.record, spec.regime, spec.as_of, statements)
     observations = observe(brief.record, spec, spec.as_of)
-    draws = normal_approximation(hazards.cells, spec.regime).draw(n, rng)
+    draws = reference_draws(hazards.cells, spec.regime, n, rng)
     closing = draw_conjugate(spec, observations, n, rng)["closing_probability"]
     opening = opening_rates(likely_openings(spec, observations, n, rng), observations, spec.provider_group, rng)
     lives, day = [hazards.lives[i] for i in hazards.focal], spec.as_of.toordinal()

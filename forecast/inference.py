@@ -22,7 +22,7 @@ from forecast.gathered import gather as gather  # noqa: PLC0414  (others import 
 from forecast.model.figures import figure_effects, log_figures, log_figures_given_scenario
 from forecast.model.focal import NewsTerms, news_terms
 from forecast.model.hazards import log_hazards
-from forecast.model.mode import normal_approximation
+from forecast.model.mode import reference_draws
 from forecast.model.priors import draw_priors, hazard_priors
 from forecast.monte_carlo import convergence
 from forecast.parallel import check
@@ -291,12 +291,12 @@ def prior_draws(evidence: Evidence, n: int, seed: int) -> Draws:
 def brief_draws(evidence: Evidence, n: int, seed: int) -> Draws:
     """Return ``n`` independent draws of what the brief says on its ``as_of``; ``evidence`` is that of the day.
 
-    Hazards come from the normal approximation of the reference class's posterior, opening rates from resampled draws of
+    Hazards come from the reference class's posterior (`reference_draws`), opening rates from resampled draws of
     their prior, conjugate parts from their posterior; all else, of which the record says little, from its prior.
     """
     rng = np.random.default_rng([seed, 10])
     spec, known = evidence.specification, evidence.observations
     prior = prior_draws(evidence, n, seed)
-    hazards = normal_approximation(evidence.hazards.cells, evidence.regime).draw(n, rng)
+    hazards = reference_draws(evidence.hazards.cells, evidence.regime, n, rng)
     openings, exact = likely_openings(spec, known, n, rng), draw_conjugate(spec, known, n, rng)
     return Draws(evidence, {**prior.flat, **hazards, **openings, **exact})

@@ -1,7 +1,6 @@
 """What the brief says on its ``as_of``, before any news: nothing is sampled, so it takes a few seconds.
 
-The hazards of the reference class are those of the normal approximation of its posterior on that day; everything else is
-drawn from the prior file.
+What the record says on that day is drawn without a sampler's compiler (`forecast.inference.brief_draws`).
 
 `resolution_check` asks of the same draws whether the scenarios and the resolution rule mean the same classes.
 """

@@ -29,8 +29,7 @@ class Family(Base):
     """A family of events: the types (and scopes) of the log that belong to it, and what one such event does.
 
     ``moves_to``: the stage that a proceeding of each procedure reaches by it. ``closes``: whether it ends the
-    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``marks``: the mark that it sets.
-    ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
+    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
     """
 
     label: Text
@@ -38,7 +37,6 @@ class Family(Base):
     scopes: tuple[str, ...] = ()
     moves_to: dict[str, str] = Field(default_factory=dict)
     closes: Literal["never", "may", "always"] = "never"
-    marks: str | None = None
     age: Real = 0.0
     rate: Range
 
@@ -248,6 +246,12 @@ class Regime(Base):
         return table
 
     @cached_property
+    def family_bits(self) -> np.ndarray:
+        """Marks, as bits, that an event of a family sets: those of its types."""
+        each = [[self.bits(kind) for kind in family.types] for family in self.families.values()]
+        return np.array([np.bitwise_or.reduce(bits) for bits in each], dtype=np.int64)
+
+    @cached_property
     def closes(self) -> np.ndarray:
         """0 never, 1 may, 2 always ends the proceeding, by family."""
         return np.array([("never", "may", "always").index(f.closes) for f in self.families.values()])
@@ -285,7 +289,6 @@ def _unknown_names(regime: Regime) -> Iterable[tuple[KeyPath, str]]:
         yield from check((*place, "moves_to"), family.moves_to, regime.procedures, "procedure")
         for procedure, stage in family.moves_to.items():
             yield from check((*place, "moves_to", procedure), [stage], regime.procedures.get(procedure, ()), "stage")
-        yield from check((*place, "marks"), [family.marks] if family.marks else [], regime.marks, "mark")
     for mark, types in regime.marks.items():
         yield from check(("marks", mark), types, regime.types, "event type")
     for stage, effects in regime.stages.items():

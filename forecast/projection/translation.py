@@ -24,12 +24,12 @@ from forecast.model.focal import multipliers_by_family, news_terms
 from forecast.model.priors import draw_priors, statement_priors
 from forecast.projection.paths import Hazards, Kinds, Law, Paths, Start, simulate_paths
 
-TOLERANCE, ENOUGH = 0.005, 0.02
+TOLERANCE, ENOUGH = 0.008, 0.02
 """Differences between stated and simulated probabilities, relative to the standard deviation ``sqrt(P (1 - P))`` of the
 event: at the first the steps end at once, at the second they may end after the last step."""
 COMMON = 0.2
 """Share of courses from which on the share counts for something beside the compensator."""
-FULL_STEPS, MAX_STEPS, MAX_CORRECTION = 4, 30, 1e4
+ROUGH_STEPS, FULL_STEPS, MAX_STEPS, MAX_CORRECTION = 3, 6, 30, 1e4
 ROUGH = 8
 """The first, full steps are taken on every eighth part of the courses."""
 
@@ -61,8 +61,9 @@ def translate(
     correction = np.ones((groups, scenarios))
     for s in range(scenarios):
         wanted = _increments(statements, statements.stated[:, s])
+        correction[:, s] = correction[:, max(s - 1, 0)]  # scenarios need much the same: fewer steps
         for number in range(MAX_STEPS):
-            rows = np.arange(n // ROUGH if number < FULL_STEPS else n)
+            rows = np.arange(n // ROUGH if number < ROUGH_STEPS else n)
             table = multipliers_by_family(base[:, :, s] * correction[:, s], statements, len(regime.families))
             own = hazards._replace(multiplier=table, tempo=tempo).take(rows)
             paths = simulate_paths(own, start, kinds, law, regime.rule_table, horizon, seeds[rows])
@@ -70,7 +71,7 @@ def translate(
             gap = (seen - statements.stated[:, s]) / np.sqrt(statements.stated[:, s] * (1 - statements.stated[:, s]))
             if np.abs(gap).max(initial=0) < TOLERANCE and len(rows) == n:
                 break
-            step = 1.0 if number < 2 * FULL_STEPS else 0.5
+            step = 1.0 if number < FULL_STEPS else 0.5
             correction[:, s] *= (wanted / np.maximum(_increments(statements, seen), 1e-12)) ** step
             if correction[:, s].max(initial=0) > MAX_CORRECTION:
                 break
