@@ -46,11 +46,26 @@ def backtest_screen(result: Backtest) -> Group:
         f"it. Windows that reach beyond the day to which a proceeding was looked at are left out: "
         f"{worst['windows_unanswered'].sum():,} of {(worst['asked'] * worst['windows'].str.split().str.len()).sum():,}."
     )
-    lines = [
+    scores = [window_table(result.scores), family_table(result), group_table(result.groups), law_table(result.law)]
+    return Group(
+        Text(title, style="bold"),
+        Text(asked),
+        Text(evidence_line(result)),
+        Text(""),
+        *(Text(line) for line in verdicts(result.scores)),
+        *(part for table in (*scores, waiting_table(result)) for part in (Text(""), table)),
+        *(Text(line) for line in notes(result)),
+    )
+
+
+def notes(result: Backtest) -> list[str]:
+    """Say what the tables show, and with what precision."""
+    worst = result.diagnostics
+    return [
         "Log scores in nats, CRPS of times in months and of sizes in log EUR: means, lower is better. Skill: share of "
         "the baseline's score that the model saves, [ ] eti 0.90 over resampled matters, those with an event of one "
-        "class of authorities on one day drawn together. events, days: different "
-        "events, and class-days. saved: nats by which the sum of log scores is lower than the best baseline's. "
+        "class of authorities on one day drawn together. events, days: different events, and class-days. "
+        "saved: nats by which the sum of log scores is lower than the best baseline's. "
         f"{FEW_MARK} events in fewer than {FEW} matters: the interval says next to nothing.",
         "Baselines: " + "; ".join(f"{name}, {what}" for name, what in BASELINES.items()) + ".",
         "The prior file is the same at every origin: what it knows beyond the record is hindsight there.",
@@ -58,24 +73,6 @@ def backtest_screen(result: Backtest) -> Group:
         f"{worst['ess_tail'].min():.0f}, {worst['divergences'].sum()} divergences. Monte Carlo error of the pooled log "
         f"score: {_of(result.scores, 'event', ALL, ALL, 'log')['mcse'].iloc[0]:.4f}.",
     ]
-    return Group(
-        Text(title, style="bold"),
-        Text(asked),
-        Text(evidence_line(result)),
-        Text(""),
-        *(Text(line) for line in verdicts(result.scores)),
-        Text(""),
-        window_table(result.scores),
-        Text(""),
-        family_table(result),
-        Text(""),
-        group_table(result.groups),
-        Text(""),
-        law_table(result.law),
-        Text(""),
-        waiting_table(result),
-        *(Text(line) for line in lines),
-    )
 
 
 def evidence_line(result: Backtest) -> str:
