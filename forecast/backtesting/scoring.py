@@ -81,11 +81,11 @@ def group_table(table: pd.DataFrame, batches: np.ndarray, seed: int) -> pd.DataF
     ``value`` names the part; the other columns are those of ``score_table``.
     """
     events = table.loc[table["kind"] == "event"]
-    of_age = pd.cut(events["age_months"], AGES, labels=list(AGE_NAMES), right=False).astype(str)
+    of_age = pd.cut(events["age_months"], AGES, labels=list(AGE_NAMES), right=False)
     groups = {"class": events["authority_class"], "age": of_age, "origin": events["origin_date"]}
     rows = []
     for group, values in groups.items():
-        for value, own in events.groupby(values, sort=True):
+        for value, own in events.groupby(values, sort=True, observed=True):
             about = {"group": group, "value": str(value), "kind": "event", "score": "log"}
             rows += _score_rows(about, own, batches, seed)
     return pd.DataFrame(rows)
