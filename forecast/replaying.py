@@ -233,14 +233,9 @@ def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
 
 
 def _worst(posterior: Posterior) -> dict[str, Any]:
-    table = posterior.diagnostics
-    return {
-        "origin_date": str(posterior.evidence.origin),
-        "r_hat": float(table["r_hat"].max()),
-        "ess_bulk": float(table["ess_bulk"].min()),
-        "ess_tail": float(table["ess_tail"].min()),
-        "divergences": posterior.divergences,
-    }
+    table, day = posterior.diagnostics, str(posterior.evidence.origin)
+    ess = {name: float(table[name].min()) for name in ("ess_bulk", "ess_tail")}
+    return {"origin_date": day, "r_hat": float(table["r_hat"].max()), **ess, "divergences": posterior.divergences}
 
 
 def _became_public(matter: str, known: Iterable[_Origin]) -> pd.DataFrame:

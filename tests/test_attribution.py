@@ -15,9 +15,8 @@ from forecast.attribution.explaining import _pool
 from forecast.attribution.pool import Pool, focal_log_likelihood, log_density, log_prior
 from forecast.attribution.steps import reported
 from forecast.attribution.valuation import error, labels, rank, value
-from forecast.attribution.way import days_of, elsewhere_news, focal_news, points
+from forecast.attribution.way import days_of, elsewhere_news, evidence_at, focal_news, points
 from forecast.files import InputError
-from forecast.gathered import gather
 from forecast.inference import prior_draws
 from forecast.model.figures import log_figures
 from forecast.record import load_record
@@ -47,7 +46,7 @@ def grown(packaged):
 @pytest.fixture(scope="module")
 def pool(grown):
     """Draws of the prior: any draws will do for an identity."""
-    evidence = gather(grown.specification, grown.record, UNTIL)
+    evidence = evidence_at(grown, UNTIL, grown.record)
     flat = dict(prior_draws(evidence, 60, 1).flat)
     return Pool(flat, Bridge(np.zeros((1, 60)), np.array([60])), ("fine_left", "event:fine"), 3)
 
@@ -97,7 +96,7 @@ def test_the_way_runs_over_the_matter_then_elsewhere(way):
 
 def test_the_ends_have_the_density_of_the_two_records(packaged, grown, pool, way):
     for point, record, day in ((way[0], packaged.record, SINCE), (way[-1], grown.record, UNTIL)):
-        draws = pool.draws(gather(packaged.specification, record, day, grown.record))
+        draws = pool.draws(evidence_at(packaged, day, grown.record, of=record))
         assert point.log_density == pytest.approx(log_density(draws), rel=1e-10)
 
 
@@ -105,8 +104,8 @@ def test_the_ends_have_the_density_of_the_two_records(packaged, grown, pool, way
 def test_a_point_between_is_the_focal_matter_then_and_everything_else_as_it_was(packaged, grown, pool, way, number):
     """By the matters' terms of two whole records: the likelihood of the focal matter alone is not used."""
     spec, day = packaged.specification, [None, "2026-03-02", "2026-03-03", None, "2026-03-30", "2026-04-20"][number]
-    was = pool.draws(gather(spec, packaged.record, SINCE, grown.record))
-    now = pool.draws(gather(spec, grown.record, date.fromisoformat(day), grown.record))
+    was = pool.draws(evidence_at(packaged, SINCE, grown.record))
+    now = pool.draws(evidence_at(grown, date.fromisoformat(day), grown.record))
     of = [draws.evidence.hazards.matters.index(spec.matter) for draws in (was, now)]
     elsewhere = was.by_matter.sum(axis=1) - was.by_matter[:, of[0]]
     news = logsumexp(now.log_news + now.evidence.log_pi, axis=1)
@@ -116,7 +115,7 @@ def test_a_point_between_is_the_focal_matter_then_and_everything_else_as_it_was(
 
 
 def test_the_focal_matter_s_own_cells_give_its_term(packaged, pool, grown):
-    draws = pool.draws(gather(packaged.specification, grown.record, UNTIL))
+    draws = pool.draws(evidence_at(grown, UNTIL, grown.record))
     place = draws.evidence.hazards.matters.index(packaged.specification.matter)
     expected = draws.by_matter[:, place] + draws.log_likelihoods["news"]
     assert focal_log_likelihood(draws) == pytest.approx(expected, rel=1e-10)
@@ -126,8 +125,7 @@ def test_figures_wait_for_the_end(way):
     last, base, end = way[5].evidence.observations, way[0].evidence.observations, way[-1].evidence.observations
     assert np.array_equal(last.opening_months, base.opening_months)
     assert end.opening_months.sum() > base.opening_months.sum()
-    assert len(last.unappealed_fines) == len(end.unappealed_fines)
-    assert last.unappealed_fines == pytest.approx(end.unappealed_fines)
+    assert last.unappealed_fines == end.unappealed_fines != base.unappealed_fines
 
 
 def test_values_are_moments_and_their_errors_those_of_block_means(packaged):
@@ -168,7 +166,7 @@ def test_bars_sum_to_the_whole_in_every_quantity(month):
 def test_the_scenarios_steps_are_those_of_the_weight_of_evidence(month):
     """There the reference class knows everything from the start, here it learns: the steps differ by little."""
     before, after, found = month
-    draws = _pool(before, after).draws(gather(after.specification, after.record, date(2026, 3, 30)))
+    draws = _pool(before, after).draws(evidence_at(after, date(2026, 3, 30), after.record))
     told = weight_of_evidence(draws.take(np.arange(len(draws) // 2, len(draws))), after.record)
     for scenario in SCENARIOS:
         bars = found.of("view", scenario, statistic="probability").query("kind in ['silence', 'event']")
@@ -242,7 +240,7 @@ def test_rows_that_were_missed_are_corrections_of_the_past(packaged, grown, pool
     same_day = replace(packaged, record=late)
     told = list(points(packaged, same_day, pool))
     assert [point.kind for point in told] == ["start", "corrections"]
-    draws = pool.draws(gather(packaged.specification, late, SINCE))
+    draws = pool.draws(evidence_at(same_day, SINCE, late))
     assert told[-1].log_density == pytest.approx(log_density(draws), rel=1e-10)
 
 
