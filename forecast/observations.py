@@ -286,7 +286,7 @@ def set_off(
     events = known.events.loc[known.events["case_id"].isin(focal_cases)]
     events = events.loc[(events["date"] > pd.Timestamp(specification.as_of)) & (events["date"] <= day)]
     family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
-    first = events["date"].groupby(family).min() if len(events) else pd.Series(dtype="datetime64[us]")
+    first = events["date"].groupby(pd.Series(family, events.index, dtype=object)).min()
     return {
         name: tuple(
             ((day - first[f]).days / DAYS_PER_MONTH, number.value)
