@@ -18,7 +18,7 @@ def explanation(n_events):
     rng, rows = np.random.default_rng(n_events), []
     quantities = [("view", s, 0, "probability") for s in SCENARIOS] + [("fine_left", "all", 60, "q50")]
     names = [f"2026-01-{k + 1:02d} case-{k} fine" for k in range(n_events)]
-    names = ["silence", *names, "elsewhere: silence", "error"]
+    names = ["silence", *names, "other matters", "error"]
     kinds = ["silence", *["event"] * n_events, "elsewhere", "error"]
     for target, scenario, horizon, statistic in quantities:
         scale = 1e8 if target == "fine_left" else 0.1
@@ -47,7 +47,7 @@ def test_bars_run_from_before_to_after(n_events):
     labels = [text.get_text() for text in picture.axes[0].get_yticklabels()]
     assert labels[0] == "forecast of 2026-01-01"
     assert labels[-1] == "forecast of 2026-03-01"
-    assert ("12 other steps" in labels) == (n_events == 30)
+    assert ("11 other steps" in labels) == (n_events == 30)
 
 
 def test_the_caption_says_where_the_view_changes_and_nothing_is_cut_off():

@@ -142,7 +142,7 @@ def test_a_matter_or_a_time_that_the_record_does_not_cover_is_refused(never_comp
     with pytest.raises(InputError, match="holds nothing about the matter 'nobody'"):
         replay(brief("nobody"), start="2025-02-03", end="2026-02-03")
     cut = load_record().as_of("2025-06-03")
-    with pytest.raises(InputError, match=r"end: 2026-02-03 lies [0-9]+ days after the day to which the record was cut"):
+    with pytest.raises(InputError, match="2026-02-03 lies 245 days after 2025-06-03, to which the record is complete"):
         replay(record=cut, start="2025-02-03", end="2026-02-03")
 
 

@@ -21,16 +21,13 @@ from forecast.attribution.bridge import BLOCKS, Bridge
 from forecast.attribution.pool import Pool, all_priors, log_density
 from forecast.attribution.steps import Valued, reported, valued
 from forecast.attribution.valuation import error, smooth
-from forecast.attribution.way import CORRECTIONS, elsewhere_news, evidence_at, focal_news, label, origin_of
+from forecast.attribution.way import CORRECTIONS, ELSEWHERE, elsewhere_news, evidence_at, focal_news, label, origin_of
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
 from forecast.gathered import Evidence
 from forecast.inference import MIN_ESS
 from forecast.progress import working
 from forecast.updating import settings_of, stored, widened
-
-LEAST_OVERLAP = 0.03
-"""Below it draws of different fits hardly connect; a limit of our own."""
 
 EXACT = 1e-6
 """Nats by which the ends of the way may differ from the densities of the two forecasts."""
@@ -41,7 +38,7 @@ MOST_DRAWS = 2400
 CLOSER = "explain the way in parts, by forecasts of dates between"
 """What to do where the draws of the two forecasts do not reach what lies between."""
 
-MERGED = ("silence", "event", "elsewhere")
+MERGED = ("silence", "event")
 """Kinds of steps of which the least telling are shown as one."""
 
 
@@ -115,8 +112,7 @@ def explain(before: Forecast, after: Forecast) -> Explanation:
     """Return the steps from ``before`` to ``after``: two forecasts of one matter, the second no earlier than the first.
 
     Raises ``InputError`` if the two cannot be compared. Where the draws of both do not reach a point between (fewer
-    effective draws than ``MIN_ESS``, hardly overlapping fits, or an error bar beyond its limit), ``checks["failures"]``
-    says so.
+    effective draws than ``MIN_ESS``, or an error bar beyond its limit), ``checks["failures"]`` says so.
     """
     _require_comparable(before, after)
     way = valued(before, after, _pool(before, after))
@@ -196,7 +192,8 @@ def _checks(way: Valued) -> dict[str, Any]:
     The error bar is compared, over all quantities with nearly normal errors, with the limit that all of them together
     exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935), in
     Student's t with as many degrees of freedom as an error from blocks has. Both ends of the way must have the very
-    density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it.
+    density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it. Little overlap of the two
+    fits is no failure: the points up to the other matters are near the first fit, those after them near the second.
     """
     last = way.bars[-1]
     counted = smooth(way.labels, last.sampling) & np.isfinite(last.moved[0])
@@ -208,8 +205,6 @@ def _checks(way: Valued) -> dict[str, Any]:
     if not way.effective[least] >= MIN_ESS:
         few = f"{way.effective[least]:.0f} effective draws at {least!r}, at least {MIN_ESS} expected"
         failures.append(f"{few}: {CLOSER}")
-    if not way.overlap >= LEAST_OVERLAP:
-        failures.append(f"overlap of the fits {way.overlap:.3f}, at least {LEAST_OVERLAP:g} expected: {CLOSER}")
     if not worst <= limit:
         failures.append(f"an error bar of {worst:.1f} standard errors, at most {limit:.1f} expected")
     if not way.miss <= EXACT:
@@ -242,8 +237,7 @@ def _events(before: Forecast, after: Forecast) -> pd.DataFrame:
     known = after.record.as_of(start)
     late = known.events.loc[~known.events["event_id"].isin(before.record.events["event_id"])].assign(bar=CORRECTIONS)
     own = [rows.assign(bar=label(day, rows)) for day, rows in focal_news(after, start).items()]
-    others = elsewhere_news(after, known)
-    others = others.assign(bar="elsewhere: " + others["matter_id"])
+    others = elsewhere_news(after, known).assign(bar=ELSEWHERE)
     rows = pd.concat([late, *own, others.drop(columns="matter_id")])
     matters = after.record.proceedings.set_index("case_id")["matter_id"]
     columns = ["bar", "event_id", "case_id", "matter_id", "date", "published_on", "type"]

@@ -6,8 +6,9 @@
 which its events became public: each stretch of days without one (*silence*) and each day with some. The months of all
 horizons count from the end of each step, so that silence also moves what is expected within so many months. On the
 brief's date there is a step of its own, from the outside view to the inside view. *Other matters* and *figures* (fines,
-users, turnover, openings) count up to the earlier origin until all of the focal matter has come; then follow the other
-matters with new events one by one, silence in all others, and the figures.
+users, turnover, openings) count up to the earlier origin until all of the focal matter has come. Then come all other
+matters in one step, events and silence, which move the rates of the reference class; and then the figures. Events of
+some without the silence of the rest would lift these rates to where neither forecast has draws.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from forecast.record import Record
 from forecast.specification import Specification
 from forecast.trees import stored_correction
 
-CORRECTIONS = "corrections of the past"
+CORRECTIONS, ELSEWHERE = "corrections of the past", "other matters"
 MATTERS_OWN = ("opening_raised_left", "opening_classes", "new_fine_sum", "new_fine_ceiling", "resolved",
                "unappealed_fines", "set_off")  # fmt: skip
 """Observations that follow the focal matter and the clock; all others are figures."""
@@ -67,7 +68,10 @@ def points(before: Forecast, after: Forecast, pool: Pool) -> Iterator[Point]:
         reached = Point(kind, name, evidence, density)
         yield reached
     if reached is not None:
-        yield from _elsewhere(after, pool, reached, elsewhere, record.as_of(start))
+        full = evidence_at(after, origin_of(after), record)
+        learnt = sum(_others(pool, full).values()) - sum(elsewhere.values())
+        yield Point("elsewhere", ELSEWHERE, reached.evidence, reached.log_density + learnt)
+        yield Point("figures", f"figures until {origin_of(after)}", full, log_density(pool.draws(full)))
 
 
 def origin_of(forecast: Forecast) -> date:
@@ -145,25 +149,6 @@ def _others(pool: Pool, evidence: Evidence) -> dict[str, np.ndarray]:
     """Return the log-likelihood of every matter but the focal one, by name, each of shape draw."""
     terms = dict(zip(evidence.hazards.matters, pool.draws(evidence).by_matter.T, strict=True))
     return {name: term for name, term in terms.items() if name != evidence.specification.matter}
-
-
-def _elsewhere(
-    after: Forecast, pool: Pool, reached: Point, was: dict[str, np.ndarray], since: Record
-) -> Iterator[Point]:
-    """Yield the points of other matters with new events, of silence in the rest, and of the figures.
-
-    ``was``: log-likelihood of each matter so far; ``since``: the record up to there.
-    """
-    full = evidence_at(after, origin_of(after), after.record)
-    now, none = _others(pool, full), np.zeros(len(reached.log_density))
-    density = reached.log_density
-    new = list(dict.fromkeys(elsewhere_news(after, since)["matter_id"]))
-    for matter in new:
-        density = density + now.pop(matter) - was.get(matter, none)
-        yield Point("elsewhere", f"elsewhere: {matter}", reached.evidence, density)
-    density = density + sum((now[m] - was.get(m, none) for m in now), none)
-    yield Point("elsewhere", "elsewhere: silence", reached.evidence, density)
-    yield Point("figures", f"figures until {origin_of(after)}", full, log_density(pool.draws(full)))
 
 
 def elsewhere_news(after: Forecast, since: Record) -> pd.DataFrame:
