@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
-import pandas as pd
 
 from forecast.evidence.statements import Statements
 from forecast.record import Record
