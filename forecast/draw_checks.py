@@ -18,7 +18,8 @@ import pandas as pd
 import xarray as xr
 
 from forecast.files import InputError, Problem, size_text
-from forecast.inference import STATISTICS, Evidence, labels_of
+from forecast.gathered import Evidence
+from forecast.inference import STATISTICS, labels_of
 from forecast.record import Record
 from forecast.resolution import RESOLUTIONS
 from forecast.specification import Specification

@@ -25,7 +25,8 @@ from forecast.folders import (
     with_labels,
     write_json,
 )  # fmt: skip
-from forecast.inference import Compiled, Evidence, Posterior, Settings, converged, gather
+from forecast.gathered import Evidence
+from forecast.inference import Compiled, Posterior, Settings, converged, gather
 from forecast.outcomes import imagine
 from forecast.prior_check import from_prior
 from forecast.progress import report, working

@@ -37,8 +37,9 @@ class Evidence:
     """One prior file and what was public by one origin.
 
     ``correction``: group, scenario; the translation of the statements (`forecast.projection.translation`), ones where
-    there is no news. ``statute``: ceilings and instruments of fines in the focal matter's proceedings, then in new ones of
-    each class that openings have. ``pooled_pi``: scenario probabilities after pooling with the outside view; ``None``: the analyst's.
+    there is no news. ``statute``: ceilings and instruments of fines in the focal matter's proceedings, then in new ones
+    of each class that openings have. ``pooled_pi``: scenario probabilities after pooling with the outside view;
+    ``None``: the analyst's.
     """
 
     specification: Specification

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
 from scipy.special import logsumexp
 
 from forecast.conjugate import draw_conjugate
-from forecast.gathered import Evidence
-from forecast.gathered import likely_openings
+from forecast.gathered import Evidence, likely_openings
 from forecast.gathered import gather as gather  # noqa: PLC0414  (others import it from here)
 from forecast.model.figures import figure_effects, log_figures, log_figures_given_scenario
 from forecast.model.focal import NewsTerms, news_terms

@@ -189,7 +189,7 @@ def imagine(
     path, time, proceeding = paths.path[fined], paths.time[fined], paths.proceeding[fined]
     place = _places(paths, path, proceeding, len(e.focal))
     ceilings, instruments = e.statute.ceilings[place], e.statute.instruments[place]
-    if outside:
+    if chosen is None:
         amount = reference_amounts(draws, path, ceilings, instruments, rng)
     else:
         amount = fine_amounts(draws, chosen, path, ceilings, rng)

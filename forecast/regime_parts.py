@@ -29,7 +29,8 @@ class Family(Base):
     """A family of events: the types (and scopes) of the log that belong to it, and what one such event does.
 
     ``moves_to``: the stage that a proceeding of each procedure reaches by it. ``closes``: whether it ends the
-    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
+    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``age``: prior centre of the power
+    of age in its hazard. ``rate``: events per month, see the file's head.
     """
 
     label: Text

@@ -25,7 +25,8 @@ MOST_COUNTED = 1e15
 def replicate(draws: Draws, rng: np.random.Generator) -> xr.Dataset:
     """Return replicated data, one set per draw (evenly thinned to ``REPLICATES``).
 
-    ``events``: draw, cell (class of authority and family), a count, ``Poisson(sum of months hazard)``. ``fine_share``: draw, size, a fine as a share of its ceiling: ``logit ~ Normal(mean + instrument, spread)``.
+    ``events``: draw, cell (class of authority and family), a count, ``Poisson(sum of months hazard)``. ``fine_share``:
+    draw, size, a fine as a share of its ceiling: ``logit ~ Normal(mean + instrument, spread)``.
     """
     chosen = draws.take(np.linspace(0, len(draws) - 1, min(REPLICATES, len(draws))).astype(int))
     return _labelled(_events(chosen, rng), _shares(chosen, rng), ("draw",))

@@ -80,8 +80,8 @@ def classify(
 class Happened:
     """What of a log the rule looks at.
 
-    ``families`` that occur; ``fine_total``: sum of fines, EUR; ``fined``: largest fine, EUR, by proceeding; ``charged``:
-    proceedings with an executive charge.
+    ``families`` that occur; ``fine_total``: sum of fines, EUR; ``fined``: largest fine, EUR, by proceeding;
+    ``charged``: proceedings with an executive charge.
     """
 
     families: tuple[str, ...]

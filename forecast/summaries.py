@@ -137,10 +137,11 @@ def scenario_views(
 ) -> dict[str, np.ndarray]:
     """Return probabilities by draw and scenario of each view, in this order.
 
-    ``brief``: the analyst's. ``inside``: updated by the news. ``outside``: the classes to which courses at the reference
-    hazards resolve (``outside``, an index per draw). ``base_rate``: shares of the record's resolved matters (``base``:
-    their counts; left out where none is resolved). ``resolved_60m``, named by the last horizon: what the rule says of
-    the forecast's own courses. Before ``as_of`` there is no brief to have a view: then only the last three.
+    ``brief``: the analyst's. ``inside``: updated by the news. ``outside``: the classes to which courses at the
+    reference hazards resolve (``outside``, an index per draw). ``base_rate``: shares of the record's resolved matters
+    (``base``: their counts; left out where none is resolved). ``resolved_60m``, named by the last horizon: what the
+    rule says of the forecast's own courses. Before ``as_of`` there is no brief to have a view: then only the last
+    three.
     """
     views: dict[str, np.ndarray] = {}
     if draws.evidence.inside:

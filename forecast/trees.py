@@ -38,7 +38,8 @@ from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 from forecast.descriptions import GROUPS, attributes
 from forecast.evidence.statements import statements_of
 from forecast.folders import FORMAT
-from forecast.inference import Draws, Evidence, Posterior, Settings, prior_draws
+from forecast.gathered import Evidence
+from forecast.inference import Draws, Posterior, Settings, prior_draws
 from forecast.model.focal import stated_probabilities
 from forecast.record import Record
 from forecast.replication import observed, replicate
@@ -205,7 +206,7 @@ def _replicated(draws: Draws, seed: int) -> xr.Dataset:
 
 
 def stored_correction(tree: xr.DataTree, spec: Specification) -> np.ndarray | None:
-    """Return the translation of the statements that a saved tree holds; ``None`` where there is none, or of another shape."""
+    """Return the translation of the statements that a saved tree holds; ``None`` where none of its shape is."""
     shape = statements_of(spec, spec.regime).location.shape
     stored = tree["constant_data"].get("correction") if "constant_data" in tree.children else None
     return None if stored is None or stored.shape != shape else np.asarray(stored.values, dtype=float)

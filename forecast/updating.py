@@ -24,7 +24,8 @@ import xarray as xr
 
 from forecast.conjugate import draw_conjugate
 from forecast.forecasting import Forecast, conclude, fit
-from forecast.inference import MIN_ESS, Compiled, Draws, Evidence, Posterior, Settings, gather
+from forecast.gathered import Evidence
+from forecast.inference import MIN_ESS, Compiled, Draws, Posterior, Settings, gather
 from forecast.joining import joined, silent_time
 from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights
@@ -37,6 +38,7 @@ MAX_K_HAT = 0.7
 
 SLOPE = 0.02
 """Half width, in probability, over which the density at a median is taken."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -223,7 +225,7 @@ def widened(
 
 
 def _scenario_error(draws: Draws, weight: np.ndarray, kept: float) -> dict[str, float]:
-    """``sqrt(sum w (p - mean)^2 / ess)``: error of the weighted mean probability of each scenario; none before the brief."""
+    """``sqrt(sum w (p - mean)^2 / ess)``: error of each scenario's weighted mean probability; 0 before the brief."""
     if not draws.evidence.inside:
         return dict.fromkeys(SCENARIOS, 0.0)
     chances = inside_weights(draws)

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import binom
-from worlds import AS_OF, brief, case, event, load_record, load_specification, world
+from worlds import AS_OF, brief, case, event, load_specification, world
 
 from forecast import calibration
 from forecast.calibration import Calibration, Examined, calibrate, tables

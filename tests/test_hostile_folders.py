@@ -77,7 +77,7 @@ DAMAGES = {
     "another parameter": ("posterior_summary.csv", edit_table, cell("parameter", "x")),
     "a resolution table of two rows": ("resolution.csv", edit_table, lambda t: t.iloc[:2]),
     "manifest of other resolved matters": (MANIFEST, edit_json, setting("resolved_matters", BASE)),
-    "manifest with a number of matters below 0": (MANIFEST, edit_json, setting("resolved_matters", BASE | {"limited": -1})),
+    "manifest of matters below 0": (MANIFEST, edit_json, setting("resolved_matters", BASE | {"limited": -1})),
     "a step without a scenario": ("weight_of_evidence.csv", edit_table, lambda t: t.iloc[1:]),
     "a step of no kind": ("weight_of_evidence.csv", edit_table, cell("kind", "noise")),
     "a step on no day": ("weight_of_evidence.csv", edit_table, cell("end", "soon")),

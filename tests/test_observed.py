@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from forecast.courses import course
 from test_record_checks import edit, problems_of, tiny
 from worlds import case, event, world
 
 import forecast
-from forecast.courses import course
 from forecast.record import Record, load_record, save_record, validate_record
 
 __all__ = ["tiny"]

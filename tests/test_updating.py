@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,7 +14,7 @@ from arviz_stats.base import array_stats
 from rich.console import Console
 from scipy import stats
 from scipy.signal import lfilter
-from worlds import case, event
+from worlds import event
 
 import forecast
 from forecast import forecasting

@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
 
 def lessons(plan: Plan, world: World, seed: list[int]) -> list[Step]:
-    """Return the scenarios' probabilities after each event of the matter and, as silence tells too, every three months."""
+    """Return the scenarios' probabilities after each event of the matter and every three months of silence."""
     statements, regime, rng = plan.statements, plan.specification.regime, np.random.default_rng(seed)
     as_of, last = statements.as_of, plan.specification.horizons[-1]
     whole = to_record(world, plan.origin(last))
@@ -54,6 +54,8 @@ def lessons(plan: Plan, world: World, seed: list[int]) -> list[Step]:
     steps = []
     for days in sorted({*happened, *quarters}):
         news = gather_hazards(own, regime, date.fromordinal(as_of.toordinal() + days), statements).news
+        if news is None:
+            raise ValueError("a world is watched from its brief on")
         terms = news_terms(draws, news, statements, np.ones(statements.location.shape), regime)
         log_p = np.log(statements.pi) + logsumexp(terms.log_likelihood, axis=0)
         p = np.exp(log_p - logsumexp(log_p))

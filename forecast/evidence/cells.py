@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -61,8 +62,15 @@ class Cells:
 
 @njit(cache=True)
 def rule_values(
-    rules: RuleTable, authority_class: int, tags: int, stage: int, marks: int, age: float, ripening: float, out: np.ndarray
-) -> None:  # fmt: skip
+    rules: RuleTable,
+    authority_class: int,
+    tags: int,
+    stage: int,
+    marks: int,
+    age: float,
+    ripening: float,
+    out: np.ndarray,
+) -> None:
     """Write the value of every rule into ``out``: 0 where it does not hold, else 1 or, if it ripens, ``ripening``.
 
     ``age``: months since opening, in ``[from, to)`` where a rule names it. ``ripening``: as `regime.Time.ripening`.
@@ -89,10 +97,7 @@ def cut(row: int, episode: Episode, start: int, end: int, state: State, edges: E
     inner = np.concatenate([episode.opened + edges.age, state.since + edges.stage, edges.calendar])
     inner = np.unique(inner[(inner > start) & (inner < end)])
     points = [start, *inner.tolist(), end]
-    return [
-        Piece(row, episode.authority_class, episode.tags, episode.opened, a, b, state)
-        for a, b in zip(points, points[1:], strict=False)
-    ]
+    return [Piece(row, episode.authority_class, episode.tags, episode.opened, a, b, state) for a, b in pairwise(points)]
 
 
 @dataclass(frozen=True)

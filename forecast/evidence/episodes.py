@@ -2,9 +2,10 @@
 
 A proceeding is observed from its first sourced event on or after ``opened_on``. That day's events, its *entry*, are why
 the proceeding is in the record: they set its stage and marks and carry no likelihood. It is at risk from the day after
-until it closes or, where it is open, until nobody looked any more (``observed_until``) or until the origin. Of the events of one later day
-only the one furthest down in the order of the procedure carries likelihood, for the others follow from the same
-decision; they too set stage and marks. A proceeding whose entry is its decision says nothing about hazards.
+until it closes or, where it is open, until nobody looked any more (``observed_until``) or until the origin. Of the
+events of one later day only the one furthest down in the order of the procedure carries likelihood, for the others
+follow from the same decision; they too set stage and marks. A proceeding whose entry is its decision says nothing about
+hazards.
 
 Days are ordinals of the calendar (``date.toordinal``); a state holds for whole days, as it stood at their start.
 """
@@ -12,7 +13,6 @@ Days are ordinals of the calendar (``date.toordinal``); a state holds for whole 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
@@ -127,9 +127,7 @@ def episodes(record: Record, regime: Regime, until: date) -> tuple[Episode, ...]
     return tuple(_episode(record, regime, until, *row) for row in rows)
 
 
-def _episode(
-    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str
-) -> Episode:
+def _episode(record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str) -> Episode:
     opened_on, closed_on, log = record.logs[case]
     opened, origin = opened_on.toordinal(), until.toordinal()
     is_open = pd.isna(closed_on) or closed_on.toordinal() > origin
@@ -219,5 +217,3 @@ class _Walk:
 def months_between(start: int, end: int) -> float:
     """Return the months from one day to another, in months of 365.25 / 12 days."""
     return (end - start) / DAYS_PER_MONTH
-
-

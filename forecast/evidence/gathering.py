@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -128,4 +129,4 @@ def _by_matter(owner: np.ndarray, index: np.ndarray, matters: int, cells: int, t
 
 def _split(start: int, end: int, breaks: Sequence[int]) -> list[tuple[int, int]]:
     points = [start, *sorted({b for b in breaks if start < b < end}), end]
-    return list(zip(points, points[1:], strict=False))
+    return list(pairwise(points))

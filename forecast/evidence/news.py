@@ -74,7 +74,9 @@ def news_of(
     came = list(_came(focal, first, statements))
     for g, event_piece in came:
         pieces, columns = [*pieces, event_piece], [*columns, ("came", g)]
-    distinct, index = same(covariates(pieces, regime, held=as_of)) if pieces else (_none(regime), np.zeros(0, dtype=np.int64))
+    distinct, index = (
+        same(covariates(pieces, regime, held=as_of)) if pieces else (_none(regime), np.zeros(0, dtype=np.int64))
+    )
     weight = {"foreseen": lengths(pieces), "lived": lengths(pieces), "came": np.ones(len(pieces))}
     tables = {}
     for name in weight:
@@ -96,7 +98,7 @@ def _lived(focal: Sequence[Episode], begin: int, stop: float, edges: Edges) -> l
 
 
 def _came(focal: Sequence[Episode], first: np.ndarray, statements: Statements) -> list[tuple[int, Piece]]:
-    """Return group and last day (a piece of one day) of every first event of a stated family that carries likelihood."""
+    """Return group and day (a piece of one day) of every first event of a stated family that carries likelihood."""
     found = []
     for family in statements.families:
         on_day = [
@@ -107,10 +109,15 @@ def _came(focal: Sequence[Episode], first: np.ndarray, statements: Statements) -
         ]
         if on_day:
             _, row, episode, event = min(on_day, key=lambda x: x[0])
-            group = max(g for g in statements.of_family(family) if statements.first_day(statements.groups[g]) < event.day)
+            group = max(
+                g for g in statements.of_family(family) if statements.first_day(statements.groups[g]) < event.day
+            )
             state = episode.stretches[event.stretch].state
             found.append(
-                (group, Piece(row, episode.authority_class, episode.tags, episode.opened, event.day - 1, event.day, state))
+                (
+                    group,
+                    Piece(row, episode.authority_class, episode.tags, episode.opened, event.day - 1, event.day, state),
+                )
             )
     return found
 

@@ -1,4 +1,4 @@
-"""What the analyst states about the focal matter, as the likelihood takes it: intervals, locations, scenario weights."""
+"""What the analyst states about the focal matter, as the likelihood takes it: intervals, locations, weights."""
 
 from __future__ import annotations
 

@@ -21,14 +21,15 @@ from forecast.model.hazards import log_hazards
 from forecast.model.priors import NormalPrior
 from forecast.specification import Specification
 
+
 def model_data(evidence: Evidence) -> dict[str, np.ndarray]:
     """Return the model's data by name: what ``pm.Data`` holds and a refit replaces. Tables have a row per ...
 
     ``cells``: cell of person-time (class, stage, log age, year, rules). ``months``, ``counts``: cell, family.
     ``fine_size``: fine (logit share, instrument). ``user_change``: change (see ``Observations``). ``turnover``: figure
     (log, sd). ``openings``: provider (counts and months, usual and raised). With news about the focal matter also
-    ``news_cells``; ``news_months``: (foreseen, lived, came), cell, group; ``statements``: group (correction by scenario);
-    ``scenarios``: log probability, by scenario; ``new_fines``: sum (EUR), ceiling.
+    ``news_cells``; ``news_months``: (foreseen, lived, came), cell, group; ``statements``: group (correction by
+    scenario); ``scenarios``: log probability, by scenario; ``new_fines``: sum (EUR), ceiling.
     """
     cells, o = evidence.hazards.cells, evidence.observations
     data = {
@@ -77,8 +78,8 @@ def build_model(evidence: Evidence) -> pm.Model:
         _openings(values, d["opening_counts"])
 
         # 3  Focal matter: the news, scenarios and tempo summed out
-        if evidence.hazards.news is not None:
-            statements = evidence.hazards.statements
+        statements = evidence.hazards.statements
+        if evidence.hazards.news is not None and statements is not None:
             months = d["news_months"]
             news = News(_covariates(d["news_cells"]), months[0], months[1], months[2], evidence.hazards.news.first)
             terms = news_terms(values, news, statements, d["correction"], regime, pt, pt.gammaln)

@@ -1,4 +1,5 @@
-"""What the record knows besides events: sizes of fines, users, turnover, openings; and the impacts that scenarios state.
+"""What the record knows besides events: sizes of fines, users, turnover, openings; and the impacts that scenarios
+state.
 
 ==========================  =====================================================================================
 effect                      formula (shape without the draws' axis)
@@ -40,7 +41,7 @@ MOST_SHARE = 1 - 1e-6
 
 
 def figure_priors(spec: Specification, coords: Mapping[str, tuple[str, ...]]) -> dict[str, NormalPrior]:
-    """Return the priors of everything besides hazards and statements; ``coords`` are those of ``figure_coordinates``."""
+    """Return the priors of everything besides hazards and statements; ``coords`` as ``figure_coordinates`` has them."""
     sizes, drift, openings = spec.sizes, spec.drift, spec.openings
     table: dict[str, tuple[tuple[str, ...], Normal]] = {
         "impact_score": (("impact",), STANDARD),
@@ -98,15 +99,18 @@ def stated_figures(spec: Specification) -> Stated:
     ranges, solve = (spec.fines.share, logitnormal_from_range) if in_shares else (spec.fines.eur, lognormal_from_range)
     fine = np.array([solve(r.low, r.high, r.mass) for r in (ranges[s] for s in SCENARIOS)])
     if spec.impacts is None:
-        return Stated(*fine.T, *np.zeros((2, len(IMPACTS), len(SCENARIOS))), np.eye(len(IMPACTS)))
+        nothing = np.zeros((len(IMPACTS), len(SCENARIOS)))
+        return Stated(fine[:, 0], fine[:, 1], nothing, nothing, np.eye(len(IMPACTS)))
     solvers = (logitnormal_from_range, logitnormal_from_range, lognormal_from_range)
-    table = [
-        [f(r.low, r.high, r.mass) for r in (getattr(spec.impacts, name)[s] for s in SCENARIOS)]
-        for name, f in zip(IMPACTS, solvers, strict=True)
-    ]
+    table = np.array(
+        [
+            [f(r.low, r.high, r.mass) for r in (getattr(spec.impacts, name)[s] for s in SCENARIOS)]
+            for name, f in zip(IMPACTS, solvers, strict=True)
+        ]
+    )
     shared = spec.impacts.shared.value
     correlation = shared + (1 - shared) * np.eye(len(IMPACTS))
-    return Stated(*fine.T, *np.moveaxis(np.array(table), 2, 0), np.linalg.cholesky(correlation))
+    return Stated(fine[:, 0], fine[:, 1], table[..., 0], table[..., 1], np.linalg.cholesky(correlation))
 
 
 def figure_effects(values: Mapping[str, Any], stated: Stated, xp: ModuleType = np) -> dict[str, Any]:
@@ -120,8 +124,12 @@ def figure_effects(values: Mapping[str, Any], stated: Stated, xp: ModuleType = n
 
 
 def log_figures_given_scenario(
-    values: Mapping[str, np.ndarray], effects: Mapping[str, np.ndarray], stated: Stated, spec: Specification, o: Observations
-) -> np.ndarray:  # fmt: skip
+    values: Mapping[str, np.ndarray],
+    effects: Mapping[str, np.ndarray],
+    stated: Stated,
+    spec: Specification,
+    o: Observations,
+) -> np.ndarray:
     """Return the log-likelihood of figures that speak of the scenarios, shape draw, scenario.
 
     New fines: the scenario's sum is at least what has been imposed, ``log P(S > sum)``. New user counts of the focal
@@ -129,7 +137,7 @@ def log_figures_given_scenario(
     """
     total = np.zeros((len(values["log_turnover"]), len(SCENARIOS)))
     if o.new_fine_sum > 0:
-        score = (fine_scale(o.new_fine_sum, values["log_turnover"], o.new_fine_ceiling, spec)[:, None] - stated.fine_loc)
+        score = fine_scale(o.new_fine_sum, values["log_turnover"], o.new_fine_ceiling, spec)[:, None] - stated.fine_loc
         total = total + log_ndtr(-score / stated.fine_sd)
     users = o.users[o.users[:, 5] > 0]
     before, after = users[:, 3:5].T

@@ -1,8 +1,8 @@
 """The focal matter: what its scenarios imply for first events, and what the news says about the scenarios.
 
 A statement gives the probability ``P_K`` that the matter sees a first event of a family within ``H_K`` months of
-``as_of``, given scenario s. With a tempo ``f ~ Gamma(k, k)`` that all stated families of the matter share, a first event
-whose integrated hazard by then is ``f A`` comes with probability ``1 - (1 + A / k)^-k``, so the statement means
+``as_of``, given scenario s. With a tempo ``f ~ Gamma(k, k)`` that all stated families of the matter share, a first
+event whose integrated hazard by then is ``f A`` comes with probability ``1 - (1 + A / k)^-k``, so the statement means
 
     A_K = k ((1 - P_K)^(-1/k) - 1),     a[g] = A_K - A_(K-1)     for the interval g that ends at H_K,
 

@@ -6,8 +6,8 @@ The log posterior of the hazards' parameters is that of a Poisson regression wit
 
 so its mode is unique and a few Newton steps find it; the inverse of its negative second derivative is the covariance of
 a normal approximation. That alone expects too many events of families that never came, whose log hazards are skewed to
-the left; `reference_draws` therefore moves every draw of it by a few Hamiltonian transitions that leave the posterior as
-it is (Neal 2011, doi:10.1201/b10905-6), in the space where the approximation is standard normal. It serves where a
+the left; `reference_draws` therefore moves every draw of it by a few Hamiltonian transitions that leave the posterior
+as it is (Neal 2011, doi:10.1201/b10905-6), in the space where the approximation is standard normal. It serves where a
 posterior is wanted without compiling, above all to translate statements (`forecast.projection.translation`).
 """
 

@@ -72,7 +72,7 @@ def hazard_priors(regime: Regime) -> dict[str, NormalPrior]:
 
 
 def statement_priors(statements: Statements) -> dict[str, NormalPrior]:
-    """Return the priors of the errors of statements, as standard scores: shared by the scenarios, and each one's own."""
+    """Return the priors of the errors of statements, as standard scores: shared by scenarios, and each one's own."""
     groups, scenarios = statements.location.shape
     return {
         "statement_shared": _around(("statement",), np.zeros(groups), 1.0),

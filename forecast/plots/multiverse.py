@@ -191,8 +191,8 @@ def drivers(result: Sensitivity) -> Figure:
     note += (
         "EUR. Blank: within three Monte Carlo errors of zero. Colour: against the largest of the row. Statements: the "
     )
-    note += "analyst's, by family. Pooling of effects: what tells services, and instruments of fines, apart. What the ranges "
-    note += "of fines do is told by the readings."
+    note += "analyst's, by family. Pooling of effects: what tells services, and instruments of fines, apart. Ranges "
+    note += "of fines are among the readings."
     return look.finish(picture, "What drives each answer", note, result.manifest)
 
 

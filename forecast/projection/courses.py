@@ -79,7 +79,7 @@ def hazards_of(
     multiplier: np.ndarray | None = None,
     tempo: np.ndarray | None = None,
 ) -> Hazards:
-    """Return the hazards of one course per draw, at the trend's level of ``day`` (an ordinal): it is not extrapolated."""
+    """Return the hazards of one course per draw, at the trend's level of ``day``, an ordinal: no extrapolation."""
     n, families = draws["rate"].shape
     year = float(regime.time.year(day - 0.5 - regime.time.reference.toordinal()))
     level = draws["rate"][:, None, :] + draws["powers"][:, kinds.authority_class, :]

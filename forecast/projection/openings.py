@@ -12,7 +12,7 @@ from forecast.observations import Observations
 def opening_rates(
     values: Mapping[str, np.ndarray], observations: Observations, provider: str, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw rates of new EU proceedings per month, usual and raised: the propensity given the provider's own openings."""
+    """Draw rates of new EU proceedings a month, usual and raised: the propensity given the provider's own openings."""
     o = observations
     rate = np.exp(np.stack([values["log_opening_rate"], values["log_opening_rate"] + values["log_raised"]], axis=1))
     shape, known = np.exp(values["log_opening_shape"]), provider in o.opening_providers

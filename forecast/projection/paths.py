@@ -111,7 +111,8 @@ class Law(NamedTuple):
 
 @dataclass(frozen=True)
 class Paths:
-    """Simulated events, times in months from now; one entry per event in ``path``, ``time``, ``family``, ``proceeding``.
+    """Simulated events, times in months from now; one entry per event in ``path``, ``time``, ``family``,
+    ``proceeding``.
 
     ``proceeding``: index into the matter's proceedings, those of ``Start`` first, then new ones in order of opening.
     ``new_path``, ``new_time``, ``new_kind``: new proceedings. ``all_closed``: path; when first none was open (infinite:
@@ -181,7 +182,8 @@ def simulate_paths(
 
 def _entries(count: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
     """Return row and column of every entry of a ragged table that is kept in a full one."""
-    return np.nonzero(np.arange(room) < count[:, None])
+    row, column = np.nonzero(np.arange(room) < count[:, None])
+    return row, column
 
 
 @njit(cache=True)
@@ -218,7 +220,7 @@ def _simulate(hazards, start, kinds, law, rules, horizon, seeds, room):
     new_time, new_kind = np.empty((n, MAX_NEW)), np.empty((n, MAX_NEW), np.int64)
     all_closed, compensator = np.full(n, np.inf), np.zeros((n, families, start.ends.shape[1]))
     for i in prange(n):
-        np.random.seed(seeds[i])
+        np.random.seed(seeds[i])  # noqa: NPY002
         count[i], new[i], all_closed[i] = _course(
             i, hazards, start, kinds, law, rules, horizon, time[i], family[i], proceeding[i], new_time[i], new_kind[i],
             compensator[i],
@@ -227,9 +229,7 @@ def _simulate(hazards, start, kinds, law, rules, horizon, seeds, room):
 
 
 @njit(cache=True, error_model="numpy")
-def _course(
-    i, hazards, start, kinds, law, rules, horizon, time, family, proceeding, new_time, new_kind, compensator
-):
+def _course(i, hazards, start, kinds, law, rules, horizon, time, family, proceeding, new_time, new_kind, compensator):
     families, old = hazards.age.shape[1], len(start.kind)
     most = old + MAX_NEW
     count, new, all_closed = 0, 0, np.inf
@@ -277,7 +277,7 @@ def _course(
         rate = hazards.opening[i, int(t < raised_until - 1e-9)]
         if t < raised_until - 1e-9:
             edge = min(edge, raised_until)
-        wait = np.random.exponential(1.0) / (everything + rate) if everything + rate > 0 else np.inf
+        wait = np.random.exponential(1.0) / (everything + rate) if everything + rate > 0 else np.inf  # noqa: NPY002
         step = min(wait, edge - t)
         for e in range(families):
             if start.ends[e, 0] > 0 and not happened[e] and start.elapsed + t < _last_end(start.ends, e) - 1e-9:
@@ -286,11 +286,12 @@ def _course(
             t = edge
             continue
         t += wait
-        left = np.random.random() * (everything + rate)
+        left = np.random.random() * (everything + rate)  # noqa: NPY002
         if left >= everything:
             opened += 1
             if size < most:
-                k = min(np.searchsorted(cumulative, np.random.random() * cumulative[-1], side="right"), len(cumulative) - 1)
+                point = np.random.random() * cumulative[-1]  # noqa: NPY002
+                k = min(np.searchsorted(cumulative, point, side="right"), len(cumulative) - 1)
                 kind[size], stage[size], marks[size] = k, kinds.stage[k], kinds.marks[k]
                 born[size], moved[size], is_open[size], change[size] = t, t, True, t
                 new_time[new], new_kind[new] = t, k
@@ -318,7 +319,7 @@ def _course(
             stage[c], moved[c] = law.moves[stage[c], e], t
         marks[c] |= law.marks[e]
         change[c] = t
-        if law.closes[e] == 2 or (law.closes[e] == 1 and np.random.random() < hazards.closing[i]):
+        if law.closes[e] == 2 or (law.closes[e] == 1 and np.random.random() < hazards.closing[i]):  # noqa: NPY002
             is_open[c] = False
             if not is_open.any():
                 all_closed = min(all_closed, t)

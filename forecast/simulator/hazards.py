@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from forecast.regime import Regime, Rule
+from forecast.regime import Regime
+from forecast.regime_parts import Rule
 from forecast.vocabulary import DAYS_PER_MONTH
 
 Truth = Mapping[str, np.ndarray]
