@@ -199,7 +199,7 @@ def _checks(way: Valued, partial: set[str]) -> dict[str, Any]:
     exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935), in
     Student's t with as many degrees of freedom as an error from blocks has. Both ends of the way must have the very
     density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it. Little overlap of the two
-    fits is no failure: the points up to the other matters are near the first fit, those after them near the second.
+    fits is no failure: all points but the last are near the first fit, and the last one is the second.
     Quantiles of ``partial`` targets, of which few draws may have a value, are left out.
     """
     last = way.bars[-1]
