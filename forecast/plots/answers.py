@@ -97,7 +97,7 @@ def scenarios(forecast: Forecast) -> Figure:
 
 
 def _view_name(view: str) -> str:
-    return "As resolved" if view.startswith("resolved_") else view.capitalize()
+    return "As resolved" if view.startswith("resolved_") else view.replace("_", " ").capitalize()
 
 
 @look.styled
