@@ -4,9 +4,11 @@ The news is taken up in the order of its days. After step i the scenarios have t
 
     p_i(s) = mean over draws of pi_s L_i(s) / sum over t of pi_t L_i(t),
 
-with ``L_i`` the likelihood of the news up to there (`forecast.model.focal`) at parameters drawn given everything known at
-the origin; the last row is the forecast's inside view. ``log_factor`` is ``log p_i(s) - log p_(i-1)(s)``: factors of all
-steps multiply to the whole change, and the difference of two scenarios' is the log Bayes factor of the step between them.
+with ``L_i`` the likelihood of the news up to there (`forecast.model.focal`) at parameters drawn given everything known
+at the origin; the last row is the forecast's inside view. ``log_factor`` is ``log p_i(s) - log p_(i-1)(s)``: factors of
+all steps multiply to the whole change, and the difference of two scenarios' is the log Bayes factor of the step between
+them.
+
 Rows that carry nothing between scenarios stand there with the reason. A step that changes the odds of two scenarios by
 more than a factor of two names the statements that it rests on.
 """
@@ -54,7 +56,7 @@ def weight_of_evidence(draws: Draws, record: Record) -> pd.DataFrame:
 
     The columns are ``COLUMNS``. ``kind`` is ``silence``, ``event`` or ``figures``; ``start`` and ``end`` are days, of
     which the first is not part of the step; ``note`` says why events carry nothing; ``rests_on`` names the statements
-    where the step changes the odds of two scenarios by more than ``LARGE``. ``record`` is what was public by the origin.
+    where the step changes the odds of two scenarios by more than ``LARGE``. ``record``: what was public by the origin.
     """
     e = draws.evidence
     if e.hazards.news is None or e.origin <= e.specification.as_of:
@@ -80,7 +82,7 @@ def weight_of_evidence(draws: Draws, record: Record) -> pd.DataFrame:
 
 
 def _log(draws: Draws, record: Record) -> pd.DataFrame:
-    """Return the focal matter's rows of the log after ``as_of``, in order, with the reason of each that carries nothing."""
+    """Return the focal matter's rows after ``as_of``, in order, with the reason of each that carries nothing."""
     e, known = draws.evidence, record.as_of(draws.evidence.origin).in_force()
     cases = {life.case_id for life in e.focal}
     as_of, origin = pd.Timestamp(e.specification.as_of), pd.Timestamp(e.origin)
@@ -110,7 +112,7 @@ def _steps(as_of: int, origin: int, log: pd.DataFrame) -> list[Step]:
 
 
 def _after_each(draws: Draws, steps: Sequence[Step]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the scenarios' probabilities after each step, by the news about events alone, and the events expected in it.
+    """Return the scenarios' probabilities after each step, by events alone, and the events expected in it.
 
     Expected are first events at tempo 1, by step, group and scenario: silence weighs against who expects them.
     """

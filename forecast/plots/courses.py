@@ -19,8 +19,8 @@ from forecast.summaries import TARGET_FAMILIES
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS, family_of
 from forecast.watchlist import both_views
 
-EVENTS = (*TARGET_FAMILIES, "all_closed", "appeal", "appeal_of_old_fine")
-"""Events of the matter that have a panel."""
+EVENTS = (*TARGET_FAMILIES, "all_closed", "appeal")
+"""Events of the matter that have a panel: all targets but appeals of fines that are imposed already."""
 ACROSS = 4
 NAMED = 46
 """Characters of provider, authority and instrument beside a row."""
@@ -32,7 +32,7 @@ def events(forecast: Forecast) -> Figure:
     statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
     last, labels = m["horizons"][-1], {**look.labels(m), "all": "All"}
     lines = 1 + max(label.count("\n") for label in labels.values())
-    picture = look.new(7.6 + 0.1 * lines)
+    picture = look.new(6.4 + 0.1 * lines)
     grid = picture.add_gridspec(2, 1, height_ratios=(0.04 * lines, 1.9))
     top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
     rows = -(-len(EVENTS) // ACROSS)
@@ -54,15 +54,19 @@ def events(forecast: Forecast) -> Figure:
     )
     errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
     title = "First events"
-    note = "Lines: share of draws in which the matter's first such event has come, in a proceeding open at the origin or "
+    note = (
+        "Lines: share of draws in which the matter's first such event has come, in a proceeding open at the origin or "
+    )
     note += f"opened later; Monte Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario "
     note += f"±{errors[1]:.3f}. "
     if not len(statements):
         note += f"There are no statements to show: the brief is of {m['as_of']}."
     else:
         title += ": draws (lines) and statements (markers)"
-        note += f"Markers: what the analyst stated on {m['as_of']}, at the months that are left until then; diamonds: mixed "
-        note += "as in the brief. News since then moves lines away from markers; families that have had their first "
+        note += f"Markers: what the analyst stated on {m['as_of']}, at the months that are left until then; diamonds: "
+        note += (
+            "mixed as in the brief. News since then moves lines away from markers; families that have had their first "
+        )
         note += f"event, and statements beyond {last} months, are left out."
     return look.finish(picture, title, note, forecast.manifest)
 

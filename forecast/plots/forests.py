@@ -74,7 +74,7 @@ def log_axis(axes: Any, steps: tuple[int, ...] = (1, 3)) -> None:
     """Make the horizontal axis logarithmic, with plain numbers at ``steps`` times powers of ten."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.9f}".rstrip("0").rstrip("."))
     axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -57,7 +57,7 @@ def _told(rule: Rule) -> str:
 
 def _renamed(draws: xr.Dataset, names: dict[str, str]) -> xr.Dataset:
     told = [names[str(name)] for name in draws["rule"].values]
-    return xr.Dataset({"law": np.exp(draws["law"]).assign_coords(rule=told)})
+    return xr.Dataset({"law": draws["law"].assign_coords(rule=told)}).map(np.exp)
 
 
 @styled
@@ -66,7 +66,8 @@ def powers(forecast: Forecast) -> Figure:
     require_fit(forecast, "powers")
     regime = forecast.specification.regime
     prior, posterior = (draws["powers"] for draws in before_and_after(forecast).values())
-    middle, before = (np.exp(x.median(DRAWS)).transpose("authority_class", "family").values for x in (posterior, prior))
+    middle = np.exp(posterior.median(DRAWS).transpose("authority_class", "family").values)
+    before = np.array([[kind.powers.get(f, 1.0) for f in regime.families] for kind in regime.classes.values()])
     learnt = (1 - posterior.var(DRAWS) / prior.var(DRAWS)).transpose("authority_class", "family").values
     picture = new(1.7 + 0.33 * len(middle))
     axes = picture.subplots()
@@ -75,11 +76,13 @@ def powers(forecast: Forecast) -> Figure:
     for (row, column), value in np.ndenumerate(middle):
         ink = on_colour(POWERS(norm(np.log(value))))
         weight = "bold" if learnt[row, column] >= LEARNT else "normal"
-        style = {"ha": "center", "va": "center", "color": ink}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
         axes.text(column + 0.5, row + 0.38, f"{value:.2g}", size=6.8, fontweight=weight, **style)
         axes.text(column + 0.5, row + 0.74, f"{before[row, column]:.2g}", size=5, **style)
     places = np.arange(len(regime.families)) + 0.35
-    axes.set_xticks(places, [FAMILY_NAMES.get(name, name) for name in regime.families], rotation=30, ha="left", fontsize=7)
+    axes.set_xticks(
+        places, [FAMILY_NAMES.get(name, name) for name in regime.families], rotation=30, ha="left", fontsize=7
+    )
     for label in axes.get_xticklabels():
         label.set_rotation_mode("anchor")
     axes.set_yticks(np.arange(len(middle)) + 0.5, [name.replace("_", " ") for name in regime.classes], fontsize=7)
@@ -87,8 +90,10 @@ def powers(forecast: Forecast) -> Figure:
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
     axes.grid(visible=False)
     note = (
-        "Factors on the rates of each class, beside those of an average authority: large figures posterior medians, small "
-        f"ones prior medians. Bold: the record removed {LEARNT:.0%} or more of the prior variance of the logarithm; "
+        "Factors on the rates of each class, beside those of an average authority: large figures posterior medians, "
+        f"small ones prior medians. Bold: the record removed {LEARNT:.0%} or more of the prior variance of its log; "
         "all others mostly repeat the prior, which renders the law."
     )
-    return finish(picture, "Powers of authorities: who may do what, and does", note.replace("10%", "10 %"), forecast.manifest)
+    return finish(
+        picture, "Powers of authorities: who may do what, and does", note.replace("10%", "10 %"), forecast.manifest
+    )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 QUANTITIES = {
-    "rate": ("Rates: events a month and proceeding, ten months old, at an average authority, before findings", "log"),
+    "rate": ("Rates: events a month and proceeding", "log"),
     "age": ("Age: power of a proceeding's age in its rates", "linear"),
     "trend": ("Trend: factor on all rates, a year", "log"),
     "probability": ("Probabilities", "linear"),
@@ -38,6 +38,7 @@ TREND_TICKS = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4)
 def parameters(forecast: Forecast) -> PlotCollection:
     """Draw rates, ages, trend, shares and sizes before and after the data, with the contraction of each."""
     require_fit(forecast, "parameters")
+    time = forecast.specification.regime.time
     models = {name: _quantities(draws) for name, draws in before_and_after(forecast).items()}
     pc = forest(models, 8.9)
     logs = {name for name, (_, scale) in QUANTITIES.items() if scale == "log"}
@@ -49,7 +50,9 @@ def parameters(forecast: Forecast) -> PlotCollection:
             log_axis(axes)
     trend = pc.get_target("trend", FOREST)
     trend.set_xticks(TREND_TICKS, [f"{tick:g}" for tick in TREND_TICKS])
-    return finished(pc, "Parameters: prior against posterior", NOTE, forecast)
+    note = f"Rates are those of proceedings at {time.age_unit - time.age_offset:g} months, in the first stage, at an "
+    note += f"average authority, on {time.reference}. {NOTE}"
+    return finished(pc, "Parameters: prior against posterior", note, forecast)
 
 
 NOTE = (
@@ -94,9 +97,10 @@ def _quantities(draws: xr.Dataset) -> xr.Dataset:
         "of the ceiling": expit(draws["size_mean"]),
         "of turnover, no ceiling": np.exp(draws["bare_size"].sel(moment="mean", drop=True)),
     }
+    draws = draws.assign_coords(family=[str(name).replace("_", " ") for name in draws["family"].values])
     return xr.Dataset(
         {
-            "rate": np.exp(draws["rate"]),
+            "rate": draws["rate"].copy(data=np.exp(draws["rate"].values)),
             "age": draws["age"].rename(family="aging"),
             "trend": _stacked({"all families": np.exp(draws["trend"])}, "whole"),
             "probability": _stacked(shares, "share"),

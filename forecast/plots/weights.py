@@ -1,4 +1,4 @@
-"""The weight of evidence as a figure: the scenarios' probabilities from the brief to the origin, and what moved them."""
+"""The weight of evidence as a figure: the scenarios' probabilities from brief to origin, and what moved them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from forecast.terminal.news import brief_of, odds_of, short_note, stepwise
 from forecast.unused import SEPARATOR
 from forecast.vocabulary import SCENARIOS
 
-MOST_TOLD, LINE, CHARACTERS = 24, 0.135, 118
+MOST_TOLD, LINE, CHARACTERS = 24, 0.135, 124
 """Days with events that are told below the chart, inches of a line there, and its characters."""
-CHART, NARROW = 2.9, 0.06
-"""Inches of the chart; probability from which on a scenario's label stands inside its area."""
+CHART, NARROW, LABEL = 2.9, 0.06, 0.17
+"""Inches of the chart; probability from which on a label stands inside its area; half of its length, of the chart's."""
 
 
 @styled
@@ -68,19 +68,19 @@ def _areas(axes: Axes, steps: list[dict[str, Any]], days: list[dict[str, Any]], 
     labels = labels_of(manifest)
     for name, low, high, own in zip(SCENARIOS, ends - shares, ends, shares, strict=True):
         axes.fill_between(at, low, high, color=SCENARIO_COLOURS[name], linewidth=0)
-        ink = {"color": on_colour(SCENARIO_COLOURS[name]), "fontsize": 8}
-        widest = int(own.argmax()) if own.max() >= NARROW else None
-        if widest is not None:
-            place = float(np.clip(at[widest], at[0] + 0.2 * np.ptp(at), at[-1] - 0.2 * np.ptp(at)))
-            bottom, top = (float(np.interp(place, at, edge)) for edge in (low, high))
-            label = labels[name].replace("\n", " ")
-            axes.text(place, (bottom + top) / 2, label, ha="center", va="center", fontweight="bold", **ink)
+        ink: dict[str, Any] = {"color": on_colour(SCENARIO_COLOURS[name]), "fontsize": 8}
+        place = _roomiest(at, own)
+        bottom, top = (float(np.interp(place, at, edge)) for edge in (low, high))
+        if top - bottom >= NARROW:
+            paper = {"fc": SCENARIO_COLOURS[name], "ec": "none", "pad": 1}
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontweight": "bold", "bbox": paper, "zorder": 3}
+            axes.text(place, (bottom + top) / 2, labels[name].replace("\n", " "), **style, **ink)
         for x, which, side in ((at[0], 0, "left"), (at[-1], -1, "right")):
             if own[which] >= NARROW:
                 shift = 0.008 * np.ptp(at) * (1 if side == "left" else -1)
                 axes.text(x + shift, (low + high)[which] / 2, percent(own[which]), ha=side, va="center", **ink)
     for number, step in enumerate(days, 1):
-        axes.axvline(_day(step["end"]), color="white", linewidth=0.8)
+        axes.axvline(_day(step["end"]), color="white", linewidth=0.8, alpha=0.7)
         axes.text(_day(step["end"]), 1.02, str(number), ha="center", va="bottom", fontsize=7, color=INK)
     axes.set(xlim=(at[0], at[-1]), ylim=(0, 1), ylabel="Probability")
     axes.grid(visible=False)
@@ -88,6 +88,14 @@ def _areas(axes: Axes, steps: list[dict[str, Any]], days: list[dict[str, Any]], 
     locator = dates.AutoDateLocator(minticks=3, maxticks=9)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
+def _roomiest(at: np.ndarray, own: np.ndarray) -> float:
+    """Return the date about which an area is widest over the length of a label."""
+    span = np.ptp(at)
+    places = np.linspace(at[0] + LABEL * span, at[-1] - LABEL * span, 61)
+    room = [np.interp(np.linspace(x - 0.8 * LABEL * span, x + 0.8 * LABEL * span, 15), at, own).min() for x in places]
+    return float(places[int(np.argmax(room))])
 
 
 def _day(text: str) -> float:
@@ -103,7 +111,7 @@ def _told(days: list[dict[str, Any]], labels: dict[str, str]) -> list[str]:
         factors = ", ".join(f"{labels[s]} x{np.exp(step['log_factor'][s]):.2f}" for s in SCENARIOS)
         weight = f"no weight: {short_note(step['note'])}" if step["note"] else factors
         if step["rests_on"]:
-            weight += f"; stated {step['rests_on']}"
+            weight += f"; stated {step['rests_on'].replace('_', ' ')}"
         what = "; ".join(step["what"].split(SEPARATOR))
         lines.append(fill(f"{i + 1:>2}  {step['end']}  {what} ({weight})", CHARACTERS, subsequent_indent=" " * 7))
     if len(kept) < len(days):

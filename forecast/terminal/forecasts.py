@@ -94,12 +94,12 @@ def screen(
 
 def views_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return each view of the scenarios, and what it is."""
-    last = manifest["horizons"][-1]
+    last, resolved = manifest["horizons"][-1], sum(manifest.get("resolved_matters", {}).values())
     return {
         "brief": "the analyst's numbers",
         "inside": "the brief, with news since it",
         "outside": "the reference class, from where the matter stands",
-        "base_rate": "the record's resolved matters, by the same rule",
+        "base_rate": f"the record's {resolved} resolved matters, by the same rule",
         resolved_view(last): f"what the resolution rule will say at {last} months",
     }
 
@@ -149,7 +149,7 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> li
 
 
 def how_much_is_prior(posterior: pd.DataFrame) -> str:
-    """Say how much of the reference class's hazards the record has taught: median contraction of each kind of effect."""
+    """Say how much of the hazards the record has taught: the median contraction of each kind of effect."""
     kinds = posterior["parameter"].str.extract(r"^(\w+)", expand=False)
     by = {kind: posterior.loc[kinds == kind, "contraction"].median() for kind in REFERENCE}
     told = [f"{name} {percent(max(by[kind], 0.0))}" for kind, name in REFERENCE.items() if not np.isnan(by[kind])]
@@ -191,8 +191,8 @@ def amounts_by_horizon(summary: pd.DataFrame, *, full: bool = False) -> Table:
                 f"{amount_name(str(target), unit)}: mean", *(_amount(by.at[h, "mean"], unit) for h in horizons)
             )
             for part, name in COST.items():
-                own = rows.loc[rows["target"] == part].set_index("horizon_months")["mean"]
-                table.add_row(f"  of it {name}", *(_amount(own[h], unit) for h in horizons))
+                means = rows.loc[rows["target"] == part].set_index("horizon_months")["mean"]
+                table.add_row(f"  of it {name}", *(_amount(means[h], unit) for h in horizons))
     return table
 
 
@@ -265,10 +265,10 @@ def statement_line(statements: pd.DataFrame, labels: Mapping[str, str]) -> str:
     worst = statements.loc[error.idxmax()]
     return (
         f"Statements: courses simulated from the brief's date, closings and new proceedings included, come within "
-        f"{100 * error.max():.1f} percentage points of all {len(statements)} stated probabilities (Monte Carlo errors, one "
-        f"standard error, up to {100 * statements['mcse'].max():.1f}). The largest difference is that of {worst['family']} "
-        f"by {worst['within_months']:g} months, given '{labels[worst['scenario']]}': {percent(worst['stated'], 1)} stated, "
-        f"{percent(worst['simulated'], 1)} simulated."
+        f"{100 * error.max():.1f} percentage points of all {len(statements)} stated probabilities (Monte Carlo errors, "
+        f"one standard error, up to {100 * statements['mcse'].max():.1f}). The largest difference is that of "
+        f"{worst['family']} by {worst['within_months']:g} months, given '{labels[worst['scenario']]}': "
+        f"{percent(worst['stated'], 1)} stated, {percent(worst['simulated'], 1)} simulated."
     )
 
 

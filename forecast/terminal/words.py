@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -38,7 +39,7 @@ def words_screen(regime: Regime) -> Group:
         f"Multipliers are prior medians of factors on the rate of an event; the record corrects them. Regime: "
         f"{regime.title}."
     )
-    tables = [types, Text(none), families(regime), scopes, stages(regime), classes(regime), rules(regime)]
+    tables: list[Any] = [types, Text(none), families(regime), scopes, stages(regime), classes(regime), rules(regime)]
     return Group(*(part for table in tables for part in (table, Text(""))), Text(about))
 
 
