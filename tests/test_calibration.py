@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import binom
-from worlds import AS_OF, brief, case, event, load_record, load_specification, world
+from worlds import AS_OF, brief, case, event, load_specification, world
 
 from forecast import calibration
 from forecast.calibration import Calibration, Examined, calibrate, tables
@@ -35,7 +35,7 @@ from forecast.inference import Draws, Posterior, Settings, prior_draws
 from forecast.model.mode import reference_draws
 from forecast.vocabulary import DAYS_PER_MONTH
 
-WORLDS, MATTERS, SPAN, CANDIDATES = 32, 12, (3, 12), 600
+WORLDS, MATTERS, SPAN, CANDIDATES = 32, 6, (3, 12), 300
 """So many worlds of so many matters, and draws of which the news takes some."""
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from forecast.inference import Compiled, Draws, Evidence, Posterior, Settings
+from forecast.gathered import Evidence
+from forecast.inference import Compiled, Draws, Posterior, Settings
 
 MAX_R_HAT, MIN_ESS, MAX_DIVERGENT = 1.05, 100, 0.005
 """Gate of a world's fit: R-hat, bulk and tail ESS of every parameter, share of divergent draws.
