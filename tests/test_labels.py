@@ -66,14 +66,14 @@ def test_a_short_resolution_ends_the_forecast():
 def test_statements_beyond_the_last_horizon_are_simulated_as_far(prior):
     """By 60 months more has come than by 24, although the forecast ends at 36."""
     table = prior.tables["statements"].set_index(["family", "scenario", "within_months"]).sort_index()
-    off = (table["net"] - table["stated"]).abs() / table["net_mcse"]
+    off = (table["simulated"] - table["stated"]).abs() / table["mcse"]
     assert off.max() < 4.5
     for scenario in SCENARIOS:
-        late, early = (table.at[("fine", scenario, months), "gross"] for months in (60.0, 24.0))
+        late, early = (table.at[("fine", scenario, months), "simulated"] for months in (60.0, 24.0))
         assert late > early + 0.1
     whole = forecast.prior_forecast(settled(60), load_record(), draws=4800, seed=4).tables["statements"]
     whole = whole.set_index(["family", "scenario", "within_months"]).sort_index()
-    assert (table["gross"] - whole["gross"]).abs().max() < 0.12
+    assert (table["simulated"] - whole["simulated"]).abs().max() < 0.12
 
 
 def test_rows_about_a_scenario_have_its_label(prior):
@@ -117,7 +117,7 @@ def told(prior, width: int, *, full: bool = False, **changes) -> str:
         "scenarios": pd.concat([scenarios, inside, outside]),
         "resolution": prior.tables["prior_resolution"],
         "event_probabilities": events,
-        "posterior_summary": pd.DataFrame({"parameter": ["log_step[0]"], "contraction": [0.1]}),
+        "posterior_summary": pd.DataFrame({"parameter": ["trend"], "contraction": [0.1]}),
         **changes,
     }
     sampled = {
