@@ -32,17 +32,17 @@ class Observations:
     """Sufficient statistics and short vectors; units: months, EUR, natural logarithms.
 
     ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of
-    the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
-    ``appealed_large``: the same of large fines alone, ``appealed`` of all others. ``rulings``, ``ruling_months``: per phase since the decision. ``kept``: logit of the share kept of reduced
-    fines. ``users``: per change within a series: log change, months between mid-periods, index of the service,
-    accrual of the focal impact at both ends, and 1 for news of the focal series. ``opening_count``,
-    ``opening_months``: provider by (usual, raised). ``opening_raised_left``: months that each provider's rate stays
-    raised after the origin (-1: it is no longer designated). ``opening_classes``: share of each class of authorities
-    among openings. ``new_fine_sum``, ``new_fine_ceiling``: sum of focal fines after ``as_of``, EUR, and the largest of
-    their ceilings (share of turnover). ``resolved``: what the resolution rule has seen so far, dated after ``as_of`` and
-    within its months. ``unappealed_fines``: (months since it, EUR) of each focal fine, old or new, that is not known to
-    be appealed. ``set_off``: impact -> (months before the origin, share) of each first event since ``as_of`` that sets
-    off a part of it.
+    the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have);
+    ``appealed_large`` of large fines, ``appealed`` of all others. ``rulings``, ``ruling_months``: per phase since the
+    decision. ``kept``: logit of the share kept of reduced fines. ``users``: per change within a series: log change,
+    months between mid-periods, index of the service, accrual of the focal impact at both ends, and 1 for news of the
+    focal series. ``opening_count``, ``opening_months``: provider by (usual, raised). ``opening_raised_left``: months
+    that each provider's rate stays raised after the origin (-1: it is no longer designated). ``opening_classes``: share
+    of each class of authorities among openings. ``new_fine_sum``, ``new_fine_ceiling``: sum of focal fines after
+    ``as_of``, EUR, and the largest of their ceilings (share of turnover). ``resolved``: what the resolution rule has
+    seen so far, dated after ``as_of`` and within its months. ``unappealed_fines``: (months since it, EUR) of each focal
+    fine, old or new, that is not known to be appealed. ``set_off``: impact -> (months before the origin, share) of each
+    first event since ``as_of`` that sets off a part of it.
     """
 
     instruments: tuple[str, ...]
@@ -121,9 +121,7 @@ class Statute:
     instruments: np.ndarray
 
 
-def statute(
-    record: Record, cases: Sequence[str], instruments: tuple[str, ...], classes: Sequence[str] = ()
-) -> Statute:
+def statute(record: Record, cases: Sequence[str], instruments: tuple[str, ...], classes: Sequence[str] = ()) -> Statute:
     """Return ceiling and instrument of each proceeding from the record's table of statutory ceilings.
 
     After the ``cases`` come new proceedings of some ``classes`` of authorities: with the instrument and ceiling that
@@ -266,13 +264,11 @@ def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
 
 def _new_fines(
     known: Record, specification: Specification, focal_cases: set[str], before: frozenset[str]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     events = known.events.loc[known.events["case_id"].isin(focal_cases) & ~known.events["event_id"].isin(before)]
     events = events.loc[events["type"].isin(FAMILY_TYPES["fine"]) & (events["amount_eur"] > 0)]
     cases, stated = known.proceedings.set_index("case_id"), specification.fines.ceiling.value
-    caps = [
-        ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or stated for c in events["case_id"]
-    ]
+    caps = [ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or stated for c in events["case_id"]]
     return {"new_fine_sum": float(events["amount_eur"].sum()), "new_fine_ceiling": float(max(caps, default=stated))}
 
 
@@ -282,7 +278,7 @@ def set_off(
     """Return, for each impact, (months before ``day``, share) of first events since ``as_of`` that set off a part."""
     stated = specification.impacts
     if stated is None:
-        return {name: () for name in IMPACTS}
+        return dict.fromkeys(IMPACTS, ())
     events = known.events.loc[known.events["case_id"].isin(focal_cases)]
     events = events.loc[(events["date"] > pd.Timestamp(specification.as_of)) & (events["date"] <= day)]
     family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
