@@ -8,9 +8,10 @@ by_class     a hazard per authority class, shrunk to the pool   lognormal per in
 incidence    cumulative incidence given the months lived        past shares of ceiling, or of turnover, or amounts
 ===========  =================================================  ================================================
 
-A *target* is a family of events, or ``decision``: a fine, commitments or a closure. Closing competes throughout: what
-has not come when a proceeding closes never comes. A closing that is itself an event of the target is no competitor.
-All counts are of days with an event, from a proceeding's first known step on, as ``courses`` has them.
+A *target* is a family of events; ``order``: an order of any scope; or ``decision``: a fine, commitments or a closure.
+Closing competes throughout: what has not come when a proceeding closes never comes. A closing that is itself an event
+of the target is no competitor. All counts are of days with an event, from the day after a proceeding's first known step
+on (`forecast.evidence.episodes`), and time at risk ends where nobody looked any more.
 """
 
 from __future__ import annotations
@@ -28,15 +29,19 @@ from scipy.special import gammaln
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from forecast.courses import FAMILY_INDEX, age_at, course
+from forecast.evidence.episodes import episodes, months_between
 from forecast.observations import ceiling, instrument, latest_turnover
 from forecast.record import Record
+from forecast.regime import Regime
 from forecast.vocabulary import CLOSING_FAMILIES, FAMILIES
 
 BASELINES = ("pooled", "by_class", "incidence")
-DECISION = "decision"
-TARGETS = {**{family: (family,) for family in FAMILIES}, DECISION: CLOSING_FAMILIES}
+DECISION, ORDER = "decision", "order"
+ORDERS = tuple(family for family in FAMILIES if family.startswith(f"{ORDER}."))
+TARGETS = {**{family: (family,) for family in FAMILIES}, ORDER: ORDERS, DECISION: CLOSING_FAMILIES}
 """Target -> the families of which any event counts."""
+ASKED = tuple(dict.fromkeys(ORDER if family in ORDERS else family for family in FAMILIES))
+"""The families with orders of every scope as one: the scope of an order is seldom recorded."""
 QUANTILES = 1000
 """Equally likely values that stand for a distribution."""
 _STRENGTHS = (1e-2, 1e4)
@@ -57,7 +62,7 @@ class Life(NamedTuple):
 
     def ages(self, target: str) -> list[float]:
         """Return the ages, in order and each once, at which an event of the target came."""
-        own = {FAMILY_INDEX[family] for family in TARGETS[target]}
+        own = {FAMILIES.index(family) for family in TARGETS[target]}
         return sorted({age for family, age in self.events if family in own})
 
     def is_closed_without(self, target: str) -> bool:
@@ -65,19 +70,14 @@ class Life(NamedTuple):
         return self.is_closed and self.end not in self.ages(target)
 
 
-def lives_of(record: Record, origin: date) -> dict[str, Life]:
+def lives_of(record: Record, origin: date, regime: Regime) -> dict[str, Life]:
     """Return every proceeding that is known and observed by the end of ``origin``, by ``case_id``."""
-    known = record.as_of(origin).in_force()
-    table = known.proceedings
     lives = {}
-    for case, kind in zip(table["case_id"], table["authority_class"], strict=True):
-        own = course(known, case, origin)
+    for own in episodes(record.as_of(origin).in_force(), regime, origin):
         if own.is_observed:
-            last = known.counted_until(case, origin) if own.is_open else known.logs[case][1]
-            end = age_at(own.opened_on, last)
-            entry = own.segments[0].start if own.segments else end
-            events = tuple((family, age) for _, age, family, *_ in own.events)
-            lives[case] = Life(str(kind), entry, end, not own.is_open, events)
+            entry, end = (months_between(own.opened, day) for day in (own.entry, own.end))
+            events = tuple((h.family, months_between(own.opened, h.day)) for h in own.happened if h.day > own.entry)
+            lives[own.case_id] = Life(regime.class_names[own.authority_class], entry, end, not own.is_open, events)
     return lives
 
 
@@ -167,7 +167,7 @@ class Baselines:
         return np.concatenate([grid, [np.inf]])[reached]
 
 
-def fit_baselines(record: Record, origin: date) -> Baselines:
+def fit_baselines(record: Record, origin: date, regime: Regime) -> Baselines:
     """Return the baselines from what was public by the end of ``origin``.
 
     pooled: ``rate = (N + 1/2) / T``, N events in T months at risk of all proceedings, at least one.
@@ -175,13 +175,13 @@ def fit_baselines(record: Record, origin: date) -> Baselines:
     shape ``a``; one ``a`` for all targets maximises the negative binomial likelihood of all counts by class and family.
     incidence: one curve of all gaps between events of the target.
     """
-    lives = lives_of(record, origin)
+    lives = lives_of(record, origin, regime)
     kinds = sorted({life.authority_class for life in lives.values()})
     exposed = np.array([sum(x.end - x.entry for x in lives.values() if x.authority_class == k) for k in kinds])
     counted = {target: _counts(lives.values(), kinds, target) for target in TARGETS}
     pools = {t: Pair(*((c.sum() + 0.5) / max(exposed.sum(), 1.0) for c in counted[t])) for t in TARGETS}
-    cells = np.stack([counted[family][0] for family in FAMILIES], axis=1)
-    strength = _strength(cells, exposed, np.array([pools[family].event for family in FAMILIES]))
+    cells = np.stack([counted[family][0] for family in ASKED], axis=1)
+    strength = _strength(cells, exposed, np.array([pools[family].event for family in ASKED]))
     rates = {}
     for target, pool in pools.items():
         both = zip(counted[target], pool, strict=True)

@@ -114,7 +114,7 @@ MATTERS = {
     "matters": Words(
         "log-likelihood of a matter",
         "nats",
-        "By matter, up to a constant; the focal one with its news. Matters without months at risk have no row: they say nothing.",
+        "By matter, up to a constant; the focal one with its news. Matters without months at risk say nothing: no row.",
     ),
 }
 PRIORS = {
@@ -157,7 +157,10 @@ TARGETS = {
     "fine_left": ("fines left after appeals", "Sum of the fines by the horizon, less what rulings by then take away."),
     "fine_left_share": ("fines left after appeals, of turnover", "What is left of the fines over a year's turnover."),
     "valuation_impact": ("valuation lost", "Share of the provider's value lost to enforcement by the horizon."),
-    "valuation_change": ("change of valuation", "Relative change of the provider's value since the origin, market included."),
+    "valuation_change": (
+        "change of valuation",
+        "Relative change of the provider's value since the origin, market included.",
+    ),
     "cost:moderation": ("cost of moderation", "Additional spending from the origin to the horizon."),
     "cost:advertising": ("lost advertising", "Revenue lost with users from the origin to the horizon."),
     "user_attrition": ("users lost", "Share of users lost to enforcement by the horizon."),
@@ -196,4 +199,4 @@ def of_target(name: str) -> dict[str, str]:
 
 def view_name(view: str) -> str:
     """Return what print calls a view of the scenarios: ``resolved_60m`` is ``resolved at 60 months``."""
-    return re.sub(r"^resolved_(\d+)m$", r"resolved at \1 months", view)
+    return re.sub(r"^resolved_(\d+)m$", r"resolved at \1 months", view).replace("_", " ")

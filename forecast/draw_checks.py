@@ -168,7 +168,9 @@ def _tree(tree: xr.DataTree, evidence: Evidence, e: Expected) -> Iterator[str]:
         yield from (f"group {name}: {what}" for what in _parameters(groups[name], own, coords))
     for name, group in groups.items():
         yield from (f"group {name}: {what}" for what in _numbers(name, group, e))
-    if [label for k, p in evidence.priors.items() for label in labels_of(k, p.dims, evidence.coords)] != list(e.parameters):
+    if [label for k, p in evidence.priors.items() for label in labels_of(k, p.dims, evidence.coords)] != list(
+        e.parameters
+    ):
         yield "group posterior: has other parameters than posterior_summary.csv"
     if not set(STATISTICS) <= set(groups["sample_stats"].data_vars):
         yield f"group sample_stats: lacks one of {', '.join(STATISTICS)}"

@@ -83,6 +83,9 @@ class Manifest(_Strict):
     labels: Annotated[dict[Literal["limited", "significant", "crackdown"], Text], Field(min_length=3)]
     horizons: Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_ascending)]
     assumed_silence: AssumedSilence | None
+    resolved_matters: Annotated[
+        dict[Literal["limited", "significant", "crackdown"], NonNegativeInt], Field(min_length=3)
+    ]
 
     @model_validator(mode="after")
     def _view_fits(self) -> Manifest:

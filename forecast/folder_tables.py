@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise, product
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,31 +11,32 @@ import numpy as np
 import pandas as pd
 
 from forecast.files import InputError, Problem, read_regular
+from forecast.folder_rows import together
 from forecast.record_checks import check_table
 from forecast.record_tables import Column, Rule
 from forecast.sheets import MOST_BYTES
-from forecast.vocabulary import FAMILIES, INTERVAL, SCENARIOS, WINDOWS
+from forecast.vocabulary import EVENT_TYPES, FAMILIES, INTERVAL, SCENARIOS, WINDOWS
 
 TABLES = (
     "summary",
     "scenarios",
+    "weight_of_evidence",
     "event_probabilities",
     "next_fines",
     "posterior_summary",
     "statements",
     "resolution",
     "prior_resolution",
+    "unused_rows",
 )
 FROM_BRIEF = ("statements", "prior_resolution")
 """Tables that have neither rows nor a header where the origin lies before the brief."""
 LEVELS = ("q05", "q25", "q50", "q75", "q95")
 YES_NO = "probability"
 """The unit of targets that happen or not: they have a probability and no quantiles."""
-WHOLE = ("horizon_months", "window_months", "within_months")
-RESOLVED = re.compile("resolved_[0-9]+m")
-"""The view of the scenarios that the resolution rule has at the last horizon."""
-ENOUGH = 1e-6
-"""How far from 1 the sum of probabilities may lie that were written with ten digits."""
+WHOLE = ("horizon_months", "window_months", "within_months", "step")
+STEPS = ("silence", "event", "figures")
+"""Kinds of steps of the weight of evidence."""
 
 
 class _Table(NamedTuple):
@@ -64,6 +64,7 @@ def _filled(column: Column) -> Column:
 
 
 NAME = Column(filled=True)
+SCENARIO = _one_of(SCENARIOS)
 NUMBER = _number("a finite number", np.isfinite)
 NOT_NEGATIVE = _number("a finite number, 0 or more", lambda x: x.between(0, np.inf, inclusive="left"))
 POSITIVE = _number("a finite number above 0", lambda x: x.between(0, np.inf, inclusive="neither"))
@@ -92,7 +93,7 @@ def read_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataF
         tables[name], wrong = check_table(layout.columns, rules, str(path), content)
         problems += wrong
     if not problems:
-        problems = [Problem(str(folder / f"{name}.csv"), what) for name, what in _together(tables, manifest)]
+        problems = [Problem(str(folder / f"{name}.csv"), what) for name, what in together(tables, manifest)]
     if problems:
         raise InputError(problems)
     return {name: _plain(table) for name, table in tables.items()}
@@ -105,11 +106,15 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
+    """Return the layout of every table, in the order of ``TABLES``."""
+    found = _of_answers(manifest) | _of_news() | _of_checks()
+    return {name: found[name] for name in TABLES}
+
+
+def _of_answers(manifest: Mapping[str, Any]) -> dict[str, _Table]:
+    """Return the layouts of the tables of what may come."""
     origin, horizon = {"origin_date": _one_of((manifest["origin"],))}, _whole(tuple(manifest["horizons"]))
-    case = {"case_id": NAME}
-    scenario, share, error = _one_of(SCENARIOS), _filled(SHARE), _filled(NOT_NEGATIVE)
-    levels = dict.fromkeys(LEVELS, NUMBER)
-    cross = _Table({"latent": scenario, **dict.fromkeys(SCENARIOS, SHARE)}, ("latent",), (_all_or_none(SCENARIOS),))
+    share, error, levels = _filled(SHARE), _filled(NOT_NEGATIVE), dict.fromkeys(LEVELS, NUMBER)
     return {
         "summary": _Table(
             {**origin, "horizon_months": horizon, "target": NAME, "scenario": _one_of(("all", *SCENARIOS))}
@@ -118,19 +123,58 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
             (_all_or_none(LEVELS), _quantiles(), *_ascending()),
         ),
         "scenarios": _Table(
-            {**origin, "view": NAME, "scenario": scenario, "probability": share, "mcse": error}, ("view", "scenario")
+            {**origin, "view": NAME, "scenario": SCENARIO, "probability": share, "mcse": error}, ("view", "scenario")
         ),
         "event_probabilities": _Table(
-            {**origin, **case, "matter_id": NAME, "view": _one_of(("inside", "outside")), "family": _one_of(FAMILIES)}
+            {
+                **origin,
+                "case_id": NAME,
+                "matter_id": NAME,
+                "view": _one_of(("inside", "outside")),
+                "family": _one_of(FAMILIES),
+            }
             | {"window_months": _whole(WINDOWS), "probability": share, "mcse": error}
             | {"outside_probability": share, "outside_mcse": error},
             ("case_id", "family", "window_months"),
         ),
         "next_fines": _Table(
-            {**origin, **case, **dict.fromkeys(LEVELS, POSITIVE), "reason": Column()},
+            {**origin, "case_id": NAME, **dict.fromkeys(LEVELS, POSITIVE), "reason": Column()},
             ("case_id",),
             (_all_or_none(LEVELS), *_ascending(), _reason()),
         ),
+    }
+
+
+def _of_news() -> dict[str, _Table]:
+    """Return the layouts of the tables of what the log told, and what it did not."""
+    return {
+        "weight_of_evidence": _Table(
+            {"step": _filled(POSITIVE), "start": NAME, "end": NAME, "kind": _one_of(STEPS), "case_id": Column()}
+            | {"event_id": Column(), "what": NAME, "note": Column(), "rests_on": Column(), "scenario": SCENARIO}
+            | {"log_factor": _filled(NUMBER), "probability": _filled(SHARE)},
+            ("step", "scenario"),
+            (_day("start"), _day("end")),
+        ),
+        "unused_rows": _Table(
+            {
+                "matter_id": NAME,
+                "case_id": NAME,
+                "event_id": NAME,
+                "date": NAME,
+                "type": _one_of(EVENT_TYPES),
+                "reason": NAME,
+            },
+            ("event_id",),
+            (_day("date"),),
+        ),
+    }
+
+
+def _of_checks() -> dict[str, _Table]:
+    """Return the layouts of the tables of parameters, statements and resolutions."""
+    share, error = _filled(SHARE), _filled(NOT_NEGATIVE)
+    cross = _Table({"latent": SCENARIO, **dict.fromkeys(SCENARIOS, SHARE)}, ("latent",), (_all_or_none(SCENARIOS),))
+    return {
         "posterior_summary": _Table(
             {"parameter": NAME, "mean": _filled(NUMBER), "sd": error, "q05": _filled(NUMBER), "q95": _filled(NUMBER)}
             | dict.fromkeys(("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), NOT_NEGATIVE)
@@ -138,7 +182,7 @@ def _layouts(manifest: Mapping[str, Any]) -> dict[str, _Table]:
             ("parameter",),
         ),
         "statements": _Table(
-            {"family": _one_of(FAMILIES), "scenario": scenario, "within_months": _filled(POSITIVE)}
+            {"family": _one_of(FAMILIES), "scenario": SCENARIO, "within_months": _filled(POSITIVE)}
             | {"stated": share, "simulated": share, "mcse": error},
             ("family", "scenario", "within_months"),
         ),
@@ -191,51 +235,12 @@ def _ascending() -> list[Rule]:
     return [not_less(low, high) for low, high in pairwise(LEVELS)]
 
 
+def _day(column: str) -> Rule:
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        return frame[column].str.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}") | (frame[column] == "")
+
+    return Rule(column, f"{{{column}!r}} is no day, YYYY-MM-DD", holds)
+
+
 def _reason() -> Rule:
     return Rule("reason", "must say why there are no quantiles", lambda x: x["q50"].notna() | (x["reason"] != ""))
-
-
-def _together(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong between rows and between tables: the name of a table, and what."""
-    summary, events = tables["summary"], tables["event_probabilities"]
-    if summary.empty:
-        yield "summary", "has no rows"
-    grid = (manifest["horizons"], summary["target"].unique(), ("all", *SCENARIOS))
-    yield from _missing("summary", summary, ("horizon_months", "target", "scenario"), grid)
-    yield from _missing(
-        "event_probabilities",
-        events,
-        ("case_id", "family", "window_months"),
-        (events["case_id"].unique(), FAMILIES, WINDOWS),
-    )
-    if (summary.groupby("target")["unit"].nunique() > 1).any():
-        yield "summary", "has a target in several units"
-    if (events.groupby("case_id")["matter_id"].nunique() > 1).any():
-        yield "event_probabilities", "has a proceeding in several matters"
-    foreign = set(tables["next_fines"]["case_id"]) - set(events["case_id"])
-    if foreign:
-        yield "next_fines", f"has proceedings that event_probabilities.csv lacks, such as {min(foreign)}"
-    yield from _views(tables["scenarios"], manifest["view"] == "inside")
-    for name in ("resolution", "prior_resolution"):
-        if len(tables[name].columns):
-            yield from _missing(name, tables[name], ("latent",), (SCENARIOS,))
-
-
-def _views(scenarios: pd.DataFrame, inside: bool) -> Iterator[tuple[str, str]]:
-    views = set(scenarios["view"])
-    resolved = {view for view in views if RESOLVED.fullmatch(view)}
-    expected = {"outside", *(("brief", "inside") if inside else ())}
-    if views - resolved - {"base_rate"} != expected or len(resolved) != 1:
-        yield "scenarios", f"has the views {', '.join(sorted(views))[:200]}; {', '.join(sorted(expected))} and one " \
-                           "resolved_<months>m were expected"  # fmt: skip
-    yield from _missing("scenarios", scenarios, ("view", "scenario"), (scenarios["view"].unique(), SCENARIOS))
-    if (np.abs(scenarios.groupby("view")["probability"].sum() - 1) > ENOUGH).any():
-        yield "scenarios", "has probabilities of a view that do not sum to 1"
-
-
-def _missing(name: str, table: pd.DataFrame, key: tuple[str, ...], grid: tuple[Any, ...]) -> Iterator[tuple[str, str]]:
-    there = set(zip(*(table[column] for column in key), strict=True))
-    for row in product(*grid):
-        if row not in there:
-            yield name, f"has no row of {', '.join(f'{c} {v}' for c, v in zip(key, row, strict=True))}"
-            return

@@ -37,8 +37,10 @@ from forecast.silence import assumption
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import posterior_table, resolution_table, scenario_table, scenario_views, summary_table, targets
 from forecast.trees import provenance, stored_correction, to_tree, write
+from forecast.unused import unused_rows
 from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import event_probabilities, next_fines
+from forecast.weight_of_evidence import weight_of_evidence
 
 DRAWS = ("outcomes", "prior_outcomes")
 
@@ -150,6 +152,8 @@ def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = No
     prior, outcomes = _before(evidence, record, settings, earlier), targets(future)
     outcomes.attrs = {"origin": origin, "matter": spec.matter, "view": future.view, "seed": settings.seed}
     tables = {
+        "weight_of_evidence": weight_of_evidence(posterior.draws, record),
+        "unused_rows": unused_rows(record.as_of(evidence.origin), evidence.hazards.lives),
         "summary": summary_table(outcomes, origin, settings.chains),
         "scenarios": scenario_table(
             scenario_views(posterior.draws, outcomes, outside.scenario, base), origin, settings.chains
@@ -162,7 +166,7 @@ def conclude(posterior: Posterior, record: Record, earlier: Forecast | None = No
         "prior_resolution": prior.resolution,
     }
     tables = {name: with_labels(table, spec.labels) for name, table in tables.items()}
-    manifest = provenance(evidence, record, settings.seed, future.view)
+    manifest = provenance(evidence, record, settings.seed, future.view) | {"resolved_matters": base}
     return Forecast(
         specification=spec,
         record=record,

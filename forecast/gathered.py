@@ -60,8 +60,8 @@ class Evidence:
 
     @property
     def inside(self) -> bool:
-        """Whether the brief has a say: from its ``as_of`` on."""
-        return self.origin >= self.specification.as_of
+        """Whether the brief has a say: from its ``as_of`` on, where its statements were gathered."""
+        return self.hazards.news is not None
 
     @property
     def elapsed(self) -> float:
@@ -131,6 +131,19 @@ def gather(
     cases = tuple(hazards.lives[i].case_id for i in hazards.focal)
     law = statute(record.as_of(origin), cases, seen.instruments, tuple(seen.opening_classes))
     return Evidence(specification, hazards, seen, correction, law)
+
+
+def gather_reference(
+    specification: Specification, record: Record, origin: date, wider: Record | None = None
+) -> Evidence:
+    """Return the evidence about the reference class alone: nothing that the brief says of scenarios or events enters.
+
+    The focal matter is one of the reference class, and may be absent. ``wider`` as in ``gather``.
+    """
+    hazards = gather_hazards(record, specification.regime, origin)
+    seen = observe(record, specification, origin, wider)
+    law = statute(record.as_of(origin), (), seen.instruments, tuple(seen.opening_classes))
+    return Evidence(specification, hazards, seen, np.ones((0, 0)), law)
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,9 +150,17 @@ def with_scenario(hazards: Hazards, draws: Draws, scenario: np.ndarray | None, r
         return hazards
     rows, news = np.arange(len(draws)), draws.news
     tempo = rng.gamma(news.shape, size=len(draws)) / news.rate[rows, scenario]
-    chosen = np.moveaxis(news.multiplier, 2, 1)[rows, scenario]
+    chosen = np.moveaxis(news.multiplier, 2, 1)[rows, scenario] * trend_since_brief(draws)[:, None]
     table = multipliers_by_family(chosen, draws.evidence.statements, len(draws.evidence.regime.families))
     return hazards._replace(tempo=tempo, multiplier=table)
+
+
+def trend_since_brief(draws: Draws) -> np.ndarray:
+    """Return the factor that takes the trend since ``as_of`` out of hazards at the origin: statements know of none."""
+    e, time = draws.evidence, draws.evidence.regime.time
+    days = np.array([e.specification.as_of.toordinal(), e.origin.toordinal()]) - 0.5 - time.reference.toordinal()
+    before, now = time.year(days)
+    return np.exp(draws.flat["trend"] * (before - now))
 
 
 def imagine(

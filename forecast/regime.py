@@ -111,6 +111,12 @@ class Regime(Content):
         return table
 
     @cached_property
+    def family_bits(self) -> np.ndarray:
+        """Marks, as bits, that an event of a family sets: those of its types."""
+        each = [[self.bits(kind) for kind in family.types] for family in self.families.values()]
+        return np.array([np.bitwise_or.reduce(bits) for bits in each], dtype=np.int64)
+
+    @cached_property
     def closes(self) -> np.ndarray:
         """0 never, 1 may, 2 always ends the proceeding, by family."""
         return np.array([("never", "may", "always").index(f.closes) for f in self.families.values()])

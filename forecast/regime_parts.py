@@ -29,8 +29,7 @@ class Family(Base):
     """A family of events: the types (and scopes) of the log that belong to it, and what one such event does.
 
     ``moves_to``: the stage that a proceeding of each procedure reaches by it. ``closes``: whether it ends the
-    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``marks``: the mark that it sets.
-    ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
+    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
     """
 
     label: Text
@@ -38,7 +37,6 @@ class Family(Base):
     scopes: tuple[str, ...] = ()
     moves_to: dict[str, str] = Field(default_factory=dict)
     closes: Literal["never", "may", "always"] = "never"
-    marks: str | None = None
     age: Power = 0.0
     rate: Annotated[Range, RATE]
 

@@ -1,15 +1,16 @@
 """The forecast as it would have been said at each of several dates, from what was public then.
 
-One model is compiled for all dates: its coordinates (providers, instruments, services) are those of the last one, and
-what was not known of them at a date is pure prior there: it changes the luck of the draws, nothing else. Every date is
-sampled anew, with the seeds of ``forecasting.conclude`` and its gate, and sees a record that ``leaks`` has examined.
+One model is compiled for all dates before the brief, and one for all from it on, which know its statements. Their
+coordinates (instruments, services) are those of the last date, and what was not known of them at a date is pure prior
+there: it changes which draws come, nothing else. Every date is sampled anew, with the seeds of ``forecasting.conclude``
+and its gate, and sees a record that ``leaks`` has examined.
 """
 
 from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -24,7 +25,8 @@ import xarray as xr
 from forecast.files import InputError, Problem
 from forecast.folders import plain_attributes
 from forecast.forecasting import fit
-from forecast.inference import Compiled, Evidence, NotConvergedError, Posterior, Settings, gather
+from forecast.gathered import Evidence, gather
+from forecast.inference import Compiled, NotConvergedError, Posterior, Settings
 from forecast.leaks import require_no_leak
 from forecast.outcomes import imagine
 from forecast.parallel import each
@@ -32,11 +34,11 @@ from forecast.progress import report, working
 from forecast.record import Record, as_day
 from forecast.record_tables import EARLIEST, LATEST
 from forecast.requests import read_request
+from forecast.resolution import base_rate, clauses_of
 from forecast.specification import Specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.trees import provenance
 from forecast.vocabulary import INTERVAL, SCENARIOS, resolved_view
-from forecast.watchlist import focal_statute
 
 AT_ONCE = 2
 """Origins worked on at a time: while one is summarised on one core, the other one is sampled."""
@@ -48,8 +50,7 @@ UNITS = {
     "ess_bulk": "draws", "ess_tail": "draws", "divergences": "draws",
 }  # fmt: skip
 """Units of the arrays of ``to_dataset``."""
-KEYS = ["origin_date", "known", "view", "target", "horizon_months", "scenario"]
-BEFORE, SINCE = "outside only", "brief and outside"  # what is known before the brief's date, and from it on
+KEYS = ["origin_date", "view", "target", "horizon_months", "scenario"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +85,7 @@ class _Origin:
 
     @property
     def day(self) -> date:
-        return self.evidence.exposure.origin
+        return self.evidence.origin
 
 
 def replay(
@@ -95,29 +96,28 @@ def replay(
     end: date | str,
     every: str = "1M",
     settings: Settings | None = None,
-    compiled: Compiled | None = None,
+    compiled: Mapping[bool, Compiled] | None = None,
     assume_silence: bool = False,
 ) -> Trajectory:
     """Forecast one matter at ``start``, every so often, and at ``end``, each time from what was public by then.
 
     ``specification``, ``record`` and ``assume_silence`` are as in ``run``; ``every`` is ``<n>D``, ``<n>W`` or ``<n>M``
-    (days, weeks, calendar months). A ``compiled`` model must have the coordinates of ``end``. Before the brief's date
-    there is the outside view only. Raises ``InputError`` on bad input, where nothing is public about the matter at
-    ``start`` and where ``end`` lies after the record's last publication (unless silence is assumed), ``LeakError`` if
-    an origin sees anything later, ``NotConvergedError`` with the origin that does not pass the gate.
+    (days, weeks, calendar months). ``compiled``: models with the coordinates of ``end``, by whether the brief has a say
+    (``Evidence.inside``). Before the brief's date there is the outside view only. Raises ``InputError`` on bad input,
+    where nothing is public about the matter at ``start`` and where ``end`` lies after the record's last publication
+    (unless silence is assumed), ``LeakError`` if an origin sees anything later, ``NotConvergedError`` with the origin
+    that does not pass the gate.
     """
     days = origins(start, end, every)
     spec, whole, _ = read_request(specification, record, days[-1], place="end", assume_silence=assume_silence)
     _require_known(spec.matter, whole, days[0])
     wider = whole.as_of(days[-1])
     known = [_seen(spec, whole, day, wider) for day in days]
-    if compiled is None:
-        report("Compiling the model once for all origins (the first time takes up to a minute)")
-        compiled = Compiled(known[-1].evidence)
+    models = _models(known, compiled or {})
     settings, said = settings or Settings(), []
     report(f"Sampling {len(known)} origins, {settings.chains} chains of {settings.tune} + {settings.draws} draws each")
     task = working("Replay", len(known), "origins", quicker=QUICKER, pilot=AT_ONCE)
-    with each(partial(_say, compiled, wider, settings), known, AT_ONCE) as told, task as reached:
+    with each(partial(_say, models, wider, settings), known, AT_ONCE) as told, task as reached:
         for number, (one, numbers) in enumerate(zip(known, told, strict=True), 1):
             report(f"Origin {one.day} done, {number} of {len(known)}")
             reached(number)
@@ -183,38 +183,45 @@ def _seen(spec: Specification, whole: Record, day: date, wider: Record) -> _Orig
     return _Origin(known, gather(spec, known, day, wider))
 
 
-def _say(compiled: Compiled, wider: Record, settings: Settings, one: _Origin) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _models(known: list[_Origin], compiled: Mapping[bool, Compiled]) -> dict[bool, Compiled]:
+    """Return the compiled models that the origins need, by whether the brief has a say; those at hand are used."""
+    models = dict(compiled)
+    for one in known:
+        if one.evidence.inside not in models:
+            report("Compiling the model once for all origins on one side of the brief's date (up to a minute)")
+            models[one.evidence.inside] = Compiled(one.evidence)
+    return models
+
+
+def _say(
+    models: Mapping[bool, Compiled], wider: Record, settings: Settings, one: _Origin
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the rows of ``Trajectory.table`` and ``Trajectory.diagnostics`` at one origin."""
-    posterior = _sampled(compiled, one, wider, settings)
-    return _numbers(posterior, one.record), _worst(posterior)
-
-
-def _sampled(compiled: Compiled, one: _Origin, wider: Record, settings: Settings) -> Posterior:
-    """Return draws that pass the gate; ``NotConvergedError`` names the origin where they do not."""
     try:
-        return fit(compiled, one.evidence, one.record, settings, wider)
+        posterior = fit(models[one.evidence.inside], one.evidence, one.record, settings, wider)
     except NotConvergedError as error:
         raise NotConvergedError([f"origin {one.day}: {failure}" for failure in error.failures]) from error
+    return _numbers(posterior, one.record), _worst(posterior)
 
 
 def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
     """Return the rows of ``Trajectory.table`` at one origin, from the draws that ``conclude`` would make there."""
-    draws, settings = posterior.draws, posterior.settings
-    law = focal_statute(draws, record)
-    future = imagine(draws, law.ceilings, law.instruments, np.random.default_rng([settings.seed, 3]))
-    outcomes, origin = targets(future), str(posterior.evidence.exposure.origin)
-    views = scenario_table(scenario_views(draws, outcomes), origin, settings.chains)
+    draws, settings, spec = posterior.draws, posterior.settings, posterior.evidence.specification
+    rng = np.random.default_rng([settings.seed, 3])
+    future = imagine(draws, rng)
+    beside = imagine(draws, rng, outside=True) if future.view == "inside" else future
+    outcomes, origin = targets(future), str(posterior.evidence.origin)
+    base = base_rate(record.in_force(), clauses_of(spec.resolution), spec.matter)
+    views = scenario_table(scenario_views(draws, outcomes, beside.scenario, base), origin, settings.chains)
     summary = summary_table(outcomes, origin, settings.chains)
     last = future.horizons[-1]
-    known = {"known": SINCE if future.view == "inside" else BEFORE}
     weights = views.rename(columns={"probability": "value"}).assign(
-        **known,
         target="scenario",
         horizon_months=np.where(views["view"] == resolved_view(last), float(last), np.nan),
         unit="probability",
         statistic="probability",
     )
-    own = summary.loc[summary["scenario"] == "all"].assign(**known, view=future.view)
+    own = summary.loc[summary["scenario"] == "all"].assign(view=future.view)
     long = own.melt([*KEYS, "unit", "mcse_mean"], list(STATISTICS), "statistic", "value", ignore_index=False)
     long = long.sort_index(kind="stable").rename(columns={"mcse_mean": "mcse"})
     is_mean, yes_no = long["statistic"] == "mean", long["unit"] == "probability"
@@ -226,14 +233,9 @@ def _numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
 
 
 def _worst(posterior: Posterior) -> dict[str, Any]:
-    table = posterior.diagnostics
-    return {
-        "origin_date": str(posterior.evidence.exposure.origin),
-        "r_hat": float(table["r_hat"].max()),
-        "ess_bulk": float(table["ess_bulk"].min()),
-        "ess_tail": float(table["ess_tail"].min()),
-        "divergences": posterior.divergences,
-    }
+    table, day = posterior.diagnostics, str(posterior.evidence.origin)
+    ess = {name: float(table[name].min()) for name in ("ess_bulk", "ess_tail")}
+    return {"origin_date": day, "r_hat": float(table["r_hat"].max()), **ess, "divergences": posterior.divergences}
 
 
 def _became_public(matter: str, known: Iterable[_Origin]) -> pd.DataFrame:
@@ -252,7 +254,7 @@ def _became_public(matter: str, known: Iterable[_Origin]) -> pd.DataFrame:
 
 def _manifest(known: list[_Origin], every: str, settings: Settings) -> dict[str, Any]:
     first, last = known[0], known[-1]
-    views = ["inside" if one.evidence.exposure.inside else "outside" for one in known]
+    views = ["inside" if one.evidence.inside else "outside" for one in known]
     view = ", then ".join(dict.fromkeys(views))
     sampler = {f"settings_{k}": v for k, v in vars(settings).items() if k != "progress"}
     return {
@@ -288,13 +290,10 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
             **{name: column.to_xarray() for name, column in worst.set_index("origin_date").items()},
         }
     )
-    known = table.drop_duplicates("origin_date").set_index("origin_date")["known"].to_xarray()
-    order_of_views = ("brief", "inside", "outside", resolved_view(trajectory.manifest["horizons"][-1]))
+    order_of_views = ("brief", "inside", "outside", "base_rate", resolved_view(trajectory.manifest["horizons"][-1]))
     order = {"view": [v for v in order_of_views if v in data["view"]], "scenario": list(SCENARIOS)}
     order["target"] = list(units.index)
-    data = data.reindex({**order, "statistic": list(STATISTICS)}).assign_coords(
-        known=known, unit=("target", units.to_numpy(str))
-    )
+    data = data.reindex({**order, "statistic": list(STATISTICS)}).assign_coords(unit=("target", units.to_numpy(str)))
     for name, unit in UNITS.items():
         data[name].attrs["units"] = unit
     return data.assign_attrs(plain_attributes(trajectory.manifest))

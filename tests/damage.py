@@ -15,7 +15,8 @@ from forecast.files import fingerprint
 from forecast.folders import MANIFEST, SEALED
 from forecast.inference import Settings
 
-ORIGIN = date(2025, 1, 31)
+AS_OF, ORIGIN = date(2024, 8, 31), date(2025, 1, 31)
+"""Of the brief, and of the forecast: five months of news lie between."""
 DRAWS = Settings(draws=20, tune=10, chains=2, seed=3)
 FILES = (*SEALED, MANIFEST)
 
@@ -31,6 +32,7 @@ def small_record():
         event("b1", "2024-02-01", "opened"),
         event("c1", "2024-02-05", "opened"),
         event("a1", "2024-06-01", "preliminary_findings"),
+        event("a1", "2024-11-04", "information_request"),
         event("c1", "2024-09-01", "fine", amount_eur=5e6),
     ]
     services = [{"service": s, "provider_group": s, "designated_on": "2023-04-25"} for s in ("P", "Q")]
@@ -44,7 +46,7 @@ def small_record():
 
 def sound_folder(folder):
     """Save a small forecast, complete, from draws of the prior."""
-    spec, record = brief("m", as_of=ORIGIN, provider_group="P"), small_record()
+    spec, record = brief("m", as_of=AS_OF, provider_group="P"), small_record()
     made = forecasting.conclude(unfitted(spec, record, ORIGIN, DRAWS), record.as_of(ORIGIN))
     forecasting.save(made, folder)
     return folder

@@ -1,4 +1,4 @@
-"""Bars that sum to the whole; every subset against plain arithmetic on the whole record; what cannot be explained."""
+"""Steps that sum to the whole change; every point against plain arithmetic; what cannot be explained."""
 
 from dataclasses import replace
 from datetime import date
@@ -6,22 +6,22 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import softmax
+from scipy.special import logsumexp
 from worlds import event, with_rows
 
 import forecast
-from forecast.attribution import explaining
-from forecast.attribution.bridge import Bridge, effective
-from forecast.attribution.game import Game, Pool, log_density, put_forward
-from forecast.attribution.shapley import exact
+from forecast.attribution.bridge import Bridge
+from forecast.attribution.explaining import _pool
+from forecast.attribution.pool import Pool, focal_log_likelihood, log_density, log_prior
 from forecast.attribution.steps import reported
-from forecast.attribution.subsets import Growth
 from forecast.attribution.valuation import error, labels, rank, value
+from forecast.attribution.way import days_of, elsewhere_news, evidence_at, focal_news, points
 from forecast.files import InputError
-from forecast.inference import gather, prior_draws
-from forecast.outcomes import inside_weights
+from forecast.inference import prior_draws
+from forecast.model.figures import log_figures
 from forecast.record import load_record
-from forecast.vocabulary import FAMILIES, SCENARIOS
+from forecast.vocabulary import SCENARIOS
+from forecast.weight_of_evidence import weight_of_evidence
 
 SINCE, UNTIL = date(2026, 2, 3), date(2026, 4, 20)
 NEWS = [
@@ -34,86 +34,87 @@ NEWS = [
 
 
 @pytest.fixture(scope="module")
-def growth():
-    old = load_record().as_of(SINCE)
-    cases = old.proceedings.copy()
+def grown(packaged):
+    """The packaged forecast, as if made in April with all of the news: its record and manifest alone are of April."""
+    cases = packaged.record.proceedings.copy()
     cases.loc[cases["case_id"] == "ec-dsa-meta-2024b", "closed_on"] = pd.Timestamp("2026-04-20")
-    return Growth(old, with_rows(replace(old, proceedings=cases, as_of_date=None), events=NEWS).as_of(UNTIL), SINCE)
+    old = replace(packaged.record, proceedings=cases, as_of_date=None, complete_until=UNTIL)
+    record = with_rows(old, events=NEWS).as_of(UNTIL)
+    return replace(packaged, record=record, manifest={**packaged.manifest, "origin": str(UNTIL)})
 
 
 @pytest.fixture(scope="module")
-def pool(growth):
+def pool(grown):
     """Draws of the prior: any draws will do for an identity."""
-    spec = forecast.load_specification()
-    evidence = gather(spec, growth.new, UNTIL)
-    flat = dict(prior_draws(evidence, 400, 1).flat)
-    names = ("fine_left", "event:fine", "fine_largest", "openings_member_states")
-    density = log_density(Pool(flat, Bridge(np.zeros((1, 400)), np.array([400])), growth.new, names, 3).draws(evidence))
-    return Pool(flat, Bridge(density[None], np.array([400])), growth.new, names, 3)
+    evidence = evidence_at(grown, UNTIL, grown.record)
+    flat = dict(prior_draws(evidence, 60, 1).flat)
+    return Pool(flat, Bridge(np.zeros((1, 60)), np.array([60])), ("fine_left", "event:fine"), 3)
 
 
 @pytest.fixture(scope="module")
-def game(growth, pool):
-    return Game(forecast.load_specification(), growth, pool, UNTIL, UNTIL, growth.newcomers)
+def way(packaged, grown, pool):
+    return list(points(packaged, grown, pool))
 
 
-def test_new_events_are_found_in_order(growth):
-    assert [n.label for n in growth.newcomers] == [f"{e['date']} {e['case_id']} {e['type']}" for e in NEWS]
-
-
-def test_all_newcomers_give_the_new_record_and_none_the_old(growth):
-    public = growth.public(UNTIL)
-    assert growth.without((), public) == growth.new
-    none = growth.without(growth.newcomers, growth.public(SINCE))
-    assert none.as_of(SINCE) == growth.old
-    assert none.proceedings.set_index("case_id").at["ec-dsa-meta-2024b", "closed_on"] is pd.NaT
-    kept = growth.without(growth.newcomers[:3], public)
-    assert str(kept.proceedings.set_index("case_id").at["ec-dsa-meta-2024b", "closed_on"].date()) == "2026-04-20"
-
-
-@pytest.mark.parametrize("subset", [(), (0,), (1, 2), (2,), (3,), (0, 3), (0, 1, 2, 3)])
-def test_a_subset_is_worth_what_the_whole_record_says(game, growth, pool, subset):
-    """The sum over matters, with shared parts kept, against one likelihood of one record."""
-    absent = [n for i, n in enumerate(growth.newcomers) if i not in subset]
-    record = growth.without(absent, growth.public(UNTIL))
-    draws = pool.draws(gather(game.specification, record, UNTIL, wider=growth.new))
-    assert game.log_density(frozenset(subset)) == pytest.approx(log_density(draws), rel=1e-10)
-    weight = softmax(log_density(draws) - log_density(pool.draws(gather(game.specification, growth.new, UNTIL))))
-    assert game.value(frozenset(subset))[0, :3] == pytest.approx(weight @ inside_weights(draws), rel=1e-8)
-    assert game.effective(frozenset(subset)) == pytest.approx(effective(weight), rel=1e-6)
-
-
-def test_shapley_values_of_events_close(game):
-    shares = exact(4, game.value)
-    whole = game.value(frozenset(range(4))) - game.value(frozenset())
-    assert shares.sum(axis=0) == pytest.approx(whole, abs=1e-6, nan_ok=True)
-
-
-def test_events_elsewhere_leave_the_focal_matter_s_course_alone(game, growth):
-    """Another matter's closing changes the weights of draws, not what the focal matter is in any of them."""
-    assert [growth.newcomers[i].case for i in game._own if growth.newcomers[i].matter == "x-eu-2026"] == [
-        "ec-dsa-x-grok-2026",
-        "fr-crim-x-2025",
+def test_steps_are_days_with_events_and_the_silence_between_them(packaged, grown):
+    told = [(kind, name, str(day), inside) for kind, name, day, inside in days_of(packaged, grown)]
+    assert told == [
+        ("silence", "silence until 2026-03-02", "2026-03-02", True),
+        ("event", "2026-03-03 ec-dsa-x-grok-2026 preliminary_findings", "2026-03-03", True),
+        ("silence", "silence until 2026-03-29", "2026-03-29", True),
+        ("event", "2026-03-30 fr-crim-x-2025 charged", "2026-03-30", True),
+        ("silence", "silence until 2026-04-20", "2026-04-20", True),
     ]
-    one, two = game.value(frozenset({0})), game.value(frozenset({0, 3}))
-    assert not np.array_equal(one, two)
+    assert list(elsewhere_news(grown, packaged.record)["type"]) == ["fine", "closed_no_action"]
 
 
-def test_the_clock_ages_proceedings_and_sees_nothing(growth, pool):
-    spec = forecast.load_specification()
-    evidence = gather(spec, growth.old, SINCE)
-    ahead = put_forward(evidence, UNTIL)
-    months = (UNTIL - SINCE).days / 30.4375
-    assert ahead.exposure.age == pytest.approx(evidence.exposure.age + months)
-    assert ahead.exposure.elapsed == pytest.approx(months)
-    assert np.array_equal(ahead.exposure.months, evidence.exposure.months)
-    later = gather(spec, growth.old, UNTIL)
-    assert ahead.observations.unappealed_fines == pytest.approx(later.observations.unappealed_fines)
-    assert ahead.observations.opening_raised_left == pytest.approx(later.observations.opening_raised_left)
-    clock = Game(spec, growth, pool, SINCE, SINCE, moved=UNTIL).value(frozenset())
-    start = Game(spec, growth, pool, SINCE, SINCE).value(frozenset())
-    assert clock[:, :6] == pytest.approx(start[:, :6])
-    assert not np.allclose(clock[0, 12:], start[0, 12:], equal_nan=True)
+def test_an_event_comes_when_it_becomes_known():
+    """An order to retain documents, public on 8 January, is of a proceeding that nobody knew of until the 26th."""
+    record, spec = load_record(), forecast.load_specification()
+    late = type("Late", (), {"record": record.as_of("2026-02-03"), "specification": spec})
+    days = focal_news(late, date(2025, 12, 31))
+    known = {name: day for day, rows in days.items() for name in rows["event_id"]}
+    assert known["ec-dsa-x-grok-2026-e01"] == date(2026, 1, 26)
+    assert known["fr-crim-x-2025-e07"] == date(2026, 2, 3)
+
+
+def test_the_way_runs_over_the_matter_then_elsewhere(way):
+    assert [point.kind for point in way] == ["start", *["silence", "event"] * 2, "silence", "elsewhere", "figures"]
+    assert way[6].evidence is way[5].evidence
+
+
+def test_the_ends_have_the_density_of_the_two_records(packaged, grown, pool, way):
+    for point, record, day in ((way[0], packaged.record, SINCE), (way[-1], grown.record, UNTIL)):
+        draws = pool.draws(evidence_at(packaged, day, grown.record, of=record))
+        assert point.log_density == pytest.approx(log_density(draws), rel=1e-10)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 5])
+def test_a_point_between_is_the_focal_matter_then_and_everything_else_as_it_was(packaged, grown, pool, way, number):
+    """By the matters' terms of two whole records: the likelihood of the focal matter alone is not used."""
+    spec, day = packaged.specification, [None, "2026-03-02", "2026-03-03", None, "2026-03-30", "2026-04-20"][number]
+    was = pool.draws(evidence_at(packaged, SINCE, grown.record))
+    now = pool.draws(evidence_at(grown, date.fromisoformat(day), grown.record))
+    of = [draws.evidence.hazards.matters.index(spec.matter) for draws in (was, now)]
+    elsewhere = was.by_matter.sum(axis=1) - was.by_matter[:, of[0]]
+    news = logsumexp(now.log_news + now.evidence.log_pi, axis=1)
+    figures = sum(log_figures(was.flat, was.effects, was.evidence.observations).values())
+    expected = log_prior(was) + elsewhere + figures + now.by_matter[:, of[1]] + news
+    assert way[number].log_density == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_focal_matter_s_own_cells_give_its_term(packaged, pool, grown):
+    draws = pool.draws(evidence_at(grown, UNTIL, grown.record))
+    place = draws.evidence.hazards.matters.index(packaged.specification.matter)
+    expected = draws.by_matter[:, place] + draws.log_likelihoods["news"]
+    assert focal_log_likelihood(draws) == pytest.approx(expected, rel=1e-10)
+
+
+def test_figures_wait_for_the_end(way):
+    last, base, end = way[5].evidence.observations, way[0].evidence.observations, way[-1].evidence.observations
+    assert np.array_equal(last.opening_months, base.opening_months)
+    assert end.opening_months.sum() > base.opening_months.sum()
+    assert last.unappealed_fines == end.unappealed_fines != base.unappealed_fines
 
 
 def test_values_are_moments_and_their_errors_those_of_block_means(packaged):
@@ -143,36 +144,25 @@ def month(packaged):
 def test_bars_sum_to_the_whole_in_every_quantity(month):
     _, _, found = month
     keys = ["target", "scenario", "horizon_months", "statistic"]
-    for column in ("order_free", "arrival"):
-        total = found.table.groupby(keys)[column].sum(min_count=1)
-        ends = found.table.groupby(keys)[["before", "after"]].first()
-        known = total.notna() & ends.notna().all(axis=1)
-        assert known.sum() > 200
-        size = ends.abs().max(axis=1)[known].clip(lower=1)
-        assert ((total - (ends["after"] - ends["before"]))[known].abs() / size).max() < 1e-9
+    total = found.table.groupby(keys)["change"].sum(min_count=1)
+    ends = found.table.groupby(keys)[["before", "after"]].first()
+    known = total.notna() & ends.notna().all(axis=1)
+    assert known.sum() > 200
+    size = ends.abs().max(axis=1)[known].clip(lower=1)
+    assert ((total - (ends["after"] - ends["before"]))[known].abs() / size).max() < 1e-9
 
 
-def test_order_of_arrival_alone_values_few_subsets_and_gives_the_same_bars(month, caplog):
+def test_the_scenarios_steps_are_those_of_the_weight_of_evidence(month):
+    """There the reference class knows everything from the start, here it learns: the steps differ by little."""
     before, after, found = month
-    caplog.set_level("INFO", "forecast")
-    quick = forecast.explain(before, after, order_free=False)
-    assert not any("subsets" in line for line in caplog.messages)
-    own = quick.table["kind"] == "event"
-    assert quick.table.loc[own, "order_free"].isna().all()
-    assert quick.table.loc[~own, "order_free"].equals(found.table.loc[~own, "order_free"])
-    assert quick.table["arrival"].equals(found.table["arrival"])
-    bars = quick.merged(quick.of("view", "limited", statistic="log_odds"), 0)
-    assert bars["arrival"].sum() == pytest.approx(bars["after"].iloc[0] - bars["before"].iloc[0])
-    assert quick.leading(2)
-
-
-def test_seconds_of_all_subsets_follow_from_those_of_the_order_of_arrival():
-    game = object.__new__(Game)
-    game._own = [0, 2]
-    assert game.seconds([]) == 0
-    assert game.seconds([3.0, 0.5, 3.0, 0.5]) == pytest.approx(2**2 * 2.5 + 2**4 * 0.5)
-    game._own = list(range(20))
-    assert game.seconds([1.0] * 20) == pytest.approx(2 * 12 * 20)  # orders, each forwards and backwards
+    draws = _pool(before, after).draws(evidence_at(after, date(2026, 3, 30), after.record))
+    told = weight_of_evidence(draws.take(np.arange(len(draws) // 2, len(draws))), after.record)
+    for scenario in SCENARIOS:
+        bars = found.of("view", scenario, statistic="probability").query("kind in ['silence', 'event']")
+        steps = told.loc[told["scenario"] == scenario]
+        assert list(bars["kind"]) == list(steps["kind"])
+        reached = found.of("view", scenario)["before"].iloc[0] + bars["change"].cumsum()
+        assert reached.to_numpy() == pytest.approx(steps["probability"].to_numpy(), abs=0.02)
 
 
 def test_ends_are_the_reported_numbers(month):
@@ -191,11 +181,10 @@ def test_the_error_bar_is_small_and_the_findings_are_the_news(month):
     _, _, found = month
     assert not found.checks["failures"]
     assert found.checks["largest_error"] < found.checks["error_limit"] < 7
-    bars = found.of("view", "crackdown", statistic="probability").set_index("bar")["order_free"]
+    bars = found.of("view", "crackdown", statistic="probability").set_index("bar")["change"]
     assert bars["2026-03-03 ec-dsa-x-grok-2026 preliminary_findings"] > 0.03
     assert bars["2026-03-30 fr-crim-x-2025 charged"] > 0.03
-    assert bars["silence until 2026-03-30"] < 0
-    assert bars["the clock, to 2026-03-30"] == pytest.approx(0, abs=1e-12)
+    assert bars["silence until 2026-03-29"] < 0
     assert found.leading(1)[0] in bars.index
 
 
@@ -217,64 +206,31 @@ def test_merged_bars_keep_the_sum(month):
     _, _, found = month
     bars = found.of("view", "limited", statistic="log_odds")
     fewer = found.merged(bars, 0)
-    assert "2 other events" in set(fewer["bar"])
-    assert fewer["order_free"].sum() == pytest.approx(bars["order_free"].sum())
+    assert "4 other steps" in set(fewer["bar"])
+    assert fewer["change"].sum() == pytest.approx(bars["change"].sum())
 
 
-def test_order_of_arrival_and_order_free_differ_by_what_events_share(month):
-    _, _, found = month
-    events = found.of("view", "crackdown", statistic="log_odds").query("kind == 'event'")
-    assert events["arrival"].sum() == pytest.approx(events["order_free"].sum())
-    assert (events["arrival"] - events["order_free"]).abs().max() > 1e-4
-
-
-def test_corrections_have_a_bar_of_their_own(packaged):
+def test_a_correction_comes_on_the_day_on_which_it_was_published(packaged):
     old = packaged.record.events.set_index("event_id")
     name = old.index[(old["case_id"] == "fr-crim-x-2025") & (old["type"] == "search")][0]
     moved = {"case_id": "fr-crim-x-2025", "date": "2025-06-20", "published_on": "2026-02-20", "type": "search"}
     later = forecast.update(packaged, {"events": pd.DataFrame([moved | {"supersedes": name}])})
     found = forecast.explain(packaged, later)
-    kinds = found.of("outside", "crackdown", statistic="probability").set_index("kind")["order_free"]
-    assert "event" not in kinds.index
-    assert abs(kinds["corrections"]) > 1e-4  # the search falls into another phase of the investigation
-    assert not found.events.shape[0]
+    bars = found.of("outside", "crackdown", statistic="probability").set_index("bar")["change"]
+    assert abs(bars["2026-02-20 fr-crim-x-2025 search (correction)"]) > 1e-4  # it falls into another phase
+    assert found.events["bar"].tolist() == ["2026-02-20 fr-crim-x-2025 search (correction)"]
     assert not found.checks["failures"]  # the way ends where the later forecast stands, to a millionth of a nat
 
 
-def test_a_correction_of_a_correction_is_no_news_and_puts_history_right(packaged):
-    old = packaged.record.events.set_index("event_id")
-    name = old.index[(old["case_id"] == "fr-crim-x-2025") & (old["type"] == "search")][0]
-    chain = [
-        event("fr-crim-x-2025", "2026-02-02", "search", published="2026-02-20", event_id="c1", supersedes=name),
-        event(
-            "fr-crim-x-2025", "2026-02-01", "executive_charged", published="2026-02-24", event_id="c2", supersedes="c1"
-        ),
-    ]
-    record = forecast.append(packaged.record, {"events": pd.DataFrame(chain)})
-    evidence = gather(packaged.specification, record, date(2026, 3, 2))
-    assert not len(evidence.exposure.news_row)
-    families = {
-        FAMILIES[f] for f in evidence.exposure.event_family[evidence.exposure.event_row < evidence.exposure.n_focal]
-    }
-    assert "executive" in families
-    growth = Growth(packaged.record, record.as_of("2026-03-02"), SINCE)
-    assert not growth.newcomers
-    then = growth.without((), growth.public(SINCE)).as_of(SINCE).in_force().events
-    assert set(then.loc[then["event_id"].isin([name, "c1", "c2"]), "event_id"]) == {"c2"}
-
-
-def test_events_that_matter_only_together_are_simulated_together(packaged):
-    """A fine, then two appeals against it: each appeal matters only once the fine is there."""
-    case = "ec-dsa-x-grok-2026"
-    news = [event(case, "2026-05-10", "fine", amount_eur=5e7), event(case, "2026-05-20", "appeal_filed")]
-    news += [event(case, "2026-05-25", "appeal_filed")]
-    record = with_rows(replace(packaged.record, as_of_date=None), events=news).as_of("2026-05-30")
-    growth = Growth(packaged.record, record, SINCE)
-    evidence = gather(packaged.specification, record, date(2026, 5, 30))
-    flat = dict(prior_draws(evidence, 100, 1).flat)
-    pool = Pool(flat, Bridge(np.zeros((1, 100)), np.array([100])), record, ("event:appeal",), 3)
-    game = Game(packaged.specification, growth, pool, date(2026, 5, 30), date(2026, 5, 30), growth.newcomers)
-    assert game._watched == [0, 1, 2]
+def test_rows_that_were_missed_are_corrections_of_the_past(packaged, grown, pool):
+    """A row that was public by the first origin comes before everything else, in the figures of that day."""
+    missed = event("fr-crim-x-2025", "2026-01-10", "summons", event_id="missed")
+    late = with_rows(replace(packaged.record, as_of_date=None), events=[missed]).as_of(SINCE)
+    same_day = replace(packaged, record=late)
+    told = list(points(packaged, same_day, pool))
+    assert [point.kind for point in told] == ["start", "corrections"]
+    draws = pool.draws(evidence_at(same_day, SINCE, late))
+    assert told[-1].log_density == pytest.approx(log_density(draws), rel=1e-10)
 
 
 @pytest.mark.slow
@@ -286,7 +242,7 @@ def test_other_priors_have_a_bar_of_their_own(packaged, month):
     spec = packaged.specification.model_copy(update={"scenarios": stated.model_copy(update=changed)})
     other = forecast.run(spec, packaged.record)
     found = forecast.explain(packaged, other)
-    bars = found.of("view", "crackdown", statistic="probability").set_index("kind")["order_free"]
+    bars = found.of("view", "crackdown", statistic="probability").set_index("kind")["change"]
     assert bars["priors"] == pytest.approx(0.10, abs=1e-6)
     assert bars.drop("priors").abs().max() < 1e-6
 
@@ -305,7 +261,7 @@ def test_an_explanation_is_saved_whole(month, tmp_path):
     forecast.save_explanation(found, tmp_path / "why")
     again = pd.read_csv(tmp_path / "why" / "explanation.csv")
     assert len(again) == len(found.table)
-    assert again["order_free"].to_numpy() == pytest.approx(found.table["order_free"].to_numpy(), rel=1e-8, nan_ok=True)
+    assert again["change"].to_numpy() == pytest.approx(found.table["change"].to_numpy(), rel=1e-8, nan_ok=True)
     names = {"explanation.csv", "events.csv", "about.json", "waterfall.png", "waterfall.svg"}
     assert {p.name for p in (tmp_path / "why").iterdir()} == names
     (tmp_path / "other").mkdir()
@@ -320,9 +276,10 @@ def test_from_before_the_brief_to_after_it(packaged):
     found = forecast.explain(early, packaged)
     assert not found.checks["failures"]
     bars = found.of("view", "crackdown", statistic="probability")
-    assert bars["order_free"].sum() == pytest.approx(bars["after"].iloc[0] - bars["before"].iloc[0])
-    moved = bars.set_index("bar")["order_free"]
-    assert moved["2026-02-03 fr-crim-x-2025 search"] > 0.01  # the raid, in the outside view
+    assert bars["change"].sum() == pytest.approx(bars["after"].iloc[0] - bars["before"].iloc[0])
+    moved = bars.set_index("bar")["change"]
+    raid = next(name for name in moved.index if name.startswith("2026-02-03 fr-crim-x-2025 search"))
+    assert moved[raid] > 0.01  # the raid, in the outside view
     assert moved["the brief"] < -0.1  # it knows the raid already
 
 
@@ -330,7 +287,7 @@ def test_names_of_the_scenarios_are_the_house_s(month):
     _, _, found = month
     shown = found.table.loc[found.table["target"] == "view", "scenario"]
     assert list(dict.fromkeys(shown)) == list(SCENARIOS)
-    assert list(dict.fromkeys(found.table["kind"])) == ["clock", "silence", "figures", "event", "error"]
+    assert list(dict.fromkeys(found.table["kind"])) == ["silence", "event", "elsewhere", "figures", "error"]
 
 
 def test_reported_errors_are_those_of_the_tables(packaged):
@@ -341,16 +298,3 @@ def test_reported_errors_are_those_of_the_tables(packaged):
     p = own["probability"].to_numpy()
     assert values[place] == pytest.approx(np.log(p / (1 - p)))
     assert errors[place] == pytest.approx(own["mcse"].to_numpy() / (p * (1 - p)))
-
-
-def test_unreachable_steps_are_fitted(packaged, monkeypatch, caplog):
-    """With a higher bar for effective draws the model is fitted between, and the bars still close."""
-    later = forecast.update(packaged, {}, "2026-03-03", assume_silence=True)
-    caplog.set_level("INFO", "forecast")
-    monkeypatch.setattr(explaining, "MIN_ESS", 9500)
-    monkeypatch.setattr(explaining, "MOST_FITS", 1)
-    found = forecast.explain(packaged, later)
-    assert any(line.startswith("Fitting between the two (") for line in caplog.messages)
-    assert found.checks["fits"] == 3
-    bars = found.of("view", "significant", statistic="probability")
-    assert bars["order_free"].sum() == pytest.approx(bars["after"].iloc[0] - bars["before"].iloc[0])

@@ -17,22 +17,23 @@ import xarray as xr
 from worlds import NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
 
 import forecast
-from forecast import parallel, watchlist
-from forecast.backtesting import asking, backtest, running, saying, scoring, spreading
+from forecast import parallel
+from forecast.backtesting import asking, backtest, rows, running, saying, scoring, spreading
 from forecast.backtesting.asking import answers, first_answers, questions, waited, window
 from forecast.backtesting.rows import CRPS, FORECASTERS
-from forecast.baselines import BASELINES, TARGETS, fit_baselines
+from forecast.baselines import ASKED, BASELINES, TARGETS, fit_baselines
 from forecast.cli.shell import exit_code
 from forecast.files import InputError
-from forecast.inference import Draws, NotConvergedError, Posterior, Settings, gather, prior_draws
+from forecast.gathered import gather, gather_reference
+from forecast.inference import Draws, NotConvergedError, Posterior, Settings, prior_draws
 from forecast.leaks import LeakError
-from forecast.outcomes import imagine, outside_weights
-from forecast.parameters import parameters
+from forecast.model.priors import hazard_priors
+from forecast.outcomes import imagine
 from forecast.plots import backtests
 from forecast.terminal.look import console
 from forecast.terminal.scores import backtest_screen, verdicts
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, family_of
-from forecast.watchlist import first_events, focal_statute, reference_fines
+from forecast.watchlist import first_events, reference_fines
 
 SHORT = Settings(draws=100, tune=1, chains=2, seed=3)
 DATA = Path(forecast.__file__).parent / "data"
@@ -47,7 +48,7 @@ class Unfitted:
     def sample(self, evidence, settings):
         flat = prior_draws(evidence, settings.chains * settings.draws, settings.seed).flat
         shaped = {k: v.reshape(settings.chains, settings.draws, *v.shape[1:]) for k, v in flat.items()}
-        names = parameters(evidence.specification, evidence.coords)
+        names = evidence.priors
         table = pd.DataFrame({"r_hat": [self.worst], "ess_bulk": [4e3], "ess_tail": [4e3]}, index=["size_mean"])
         posterior = Posterior(
             evidence=evidence,
@@ -82,7 +83,7 @@ def test_default_origins_and_windows():
     asked = {str(q.day): [w.months for w in q.windows] for q in questions(load_record())}
     assert asked == {
         "2024-08-03": [3, 6, 9], "2024-11-03": [3, 6, 9], "2025-02-03": [3, 6, 9], "2025-05-03": [3, 6, 9],
-        "2025-08-03": [3, 6], "2025-11-03": [3],
+        "2025-08-03": [3, 6, 9], "2025-11-03": [3, 6, 9], "2026-02-03": [3, 6], "2026-05-03": [3],
     }  # fmt: skip
 
 
@@ -100,13 +101,13 @@ def test_an_earlier_end_asks_and_answers_less():
 
 def test_what_cannot_be_asked_is_refused_at_once():
     with pytest.raises(InputError) as caught:
-        questions(load_record(), end="2026-02-04", windows=[0, 3, 3])
+        questions(load_record(), end="2026-10-07", windows=[0, 3, 3])
     text = str(caught.value)
     assert "0 is no window" in text
     assert "each once" in text
-    assert "2026-02-04 lies after 2026-02-03, the last day of the record" in text
-    with pytest.raises(InputError, match=r"no window of 3 months from 2025-12-01 on ends by 2026-02-03"):
-        questions(load_record(), start="2025-12-01")
+    assert "2026-10-07 lies after 2026-10-06, the last day of the record" in text
+    with pytest.raises(InputError, match=r"no window of 3 months from 2026-08-01 on ends by 2026-10-06"):
+        questions(load_record(), start="2026-08-01")
     with pytest.raises(InputError, match="is no step"):
         questions(load_record(), every="quarterly")
 
@@ -172,13 +173,6 @@ def test_waiting_times_are_asked_while_they_wait(story):
 # What is said
 
 
-def without_news(x):
-    """Return the fields of an exposure as if nothing had come since the brief, and no time had passed."""
-    fields = ("news_row", "news_family", "news_cell", "news_group")
-    months = {name: np.zeros_like(getattr(x, name)) for name in ("news_months", "first_months")}
-    return {name: getattr(x, name)[:0] for name in fields} | months
-
-
 def draws_of(evidence, n=8000, seed=1) -> Draws:
     return prior_draws(evidence, n, seed)
 
@@ -188,48 +182,44 @@ def test_the_focal_matter_before_the_brief_is_forecast_as_it_is_imagined():
     known = load_record().as_of("2025-11-20")
     evidence = gather(load_specification(), known, date(2025, 11, 20))
     draws = draws_of(evidence)
-    rows = [row for row in range(evidence.exposure.n_focal) if evidence.exposure.is_open[row]]
-    law, rng = focal_statute(draws, known), np.random.default_rng(2)
-    imagined = imagine(draws, law.ceilings, law.instruments, rng).paths.first
+    rows = [row for row in evidence.hazards.focal if evidence.hazards.lives[row].at_risk]
+    rng = np.random.default_rng(2)
+    imagined = imagine(draws, rng).paths.first_in(len(evidence.focal))
     other = next(first_events(draws, rows, 12.0, rng))
     assert len(rows) >= 3
     for row in rows:
-        one, two = ((times <= 12).mean(axis=0) for times in (imagined[:, row], other[row]))
+        place = evidence.hazards.focal.index(row)
+        one, two = ((times <= 12).mean(axis=0) for times in (imagined[:, place], other[row]))
         error = np.sqrt((one * (1 - one) + two * (1 - two)) / len(draws)) + 1e-3
         assert (np.abs(one - two) < 4.5 * error).all()
 
 
-def test_scenarios_are_those_of_the_outside_view(monkeypatch):
-    """News of the focal matter counts for its weights, whatever the brief says of it."""
-    day, taken = date(2026, 9, 1), []
-    evidence = gather(load_specification(), with_news().as_of(day), day)
-    draws, row = draws_of(evidence, 300), int(np.flatnonzero(evidence.exposure.is_open)[0])
-    monkeypatch.setattr(watchlist, "choose_scenarios", lambda weights, rng: taken.append(weights) or weights.argmax(1))
-    next(first_events(draws, [row], 1.0, np.random.default_rng(1)))
-    assert evidence.exposure.has_news
-    np.testing.assert_allclose(taken[0], outside_weights(draws), atol=1e-12)
+def test_the_focal_matter_is_one_of_the_reference_class():
+    """Its events after the brief carry the likelihood of the reference class, whatever the brief says of them."""
+    day, spec = date(2026, 9, 1), load_specification()
+    known = with_news().as_of(day)
+    without, inside = gather_reference(spec, known, day), gather(spec, known, day)
+    assert inside.inside
+    assert not without.inside
+    assert without.hazards.news is None
+    matter = without.hazards.matters.index(spec.matter)
+    counted = sum(len(life.counted) for life in without.hazards.lives if life.matter_id == spec.matter)
+    assert without.hazards.matter_count[[matter]].sum() == counted
+    assert inside.hazards.cells.count.sum() + inside.hazards.news.came.sum() == without.hazards.cells.count.sum()
+    assert set(without.priors) == set(inside.priors) - {"statement_shared", "statement_own"}
 
 
-def test_the_outside_view_does_not_care_when_the_brief_was_written():
-    """The same events as news after an early brief, or as history before a late one."""
-    day = date(2026, 9, 1)
-    late = [with_news().as_of(day), load_specification().model_copy(update={"as_of": day})]
-    early = [late[0], load_specification()]
-    found = []
-    for known, spec in (early, late):
-        evidence = gather(spec, known, day)
-        rows = [row for row in range(evidence.exposure.n_focal) if evidence.exposure.is_open[row]][:3]
-        found.append((evidence, next(first_events(draws_of(evidence), rows, 12.0, np.random.default_rng(3)))))
-    assert found[0][0].exposure.has_news
-    assert not found[1][0].exposure.has_news
-    assert list(found[0][1]) == list(found[1][1])
-    evidence = found[0][0]
-    alone = replace(evidence, exposure=replace(evidence.exposure, **without_news(evidence.exposure)))
-    deaf = next(first_events(draws_of(alone), list(found[0][1]), 12.0, np.random.default_rng(3)))
-    for row, one in found[0][1].items():
-        news, history, neither = ((times <= 12).mean(axis=0).sum() for times in (one, found[1][1][row], deaf[row]))
-        assert news == pytest.approx(history, abs=0.06)
-        assert abs(news - neither) > 0.08  # and what happened does count
+def test_without_law_the_rules_and_powers_are_centred_on_one():
+    regime = load_specification().regime
+    plain, full = hazard_priors(saying.without_law(regime)), hazard_priors(regime)
+    assert not plain["law"].loc.any()
+    assert not plain["powers"].loc.any()
+    assert full["law"].loc.any()
+    assert full["powers"].loc.any()
+    for name in ("rate", "stage", "age", "trend"):
+        np.testing.assert_array_equal(plain[name].loc, full[name].loc)
+    for name in full:
+        np.testing.assert_array_equal(plain[name].scale, full[name].scale)
 
 
 def question_at(record, day, months=(3,)):
@@ -246,7 +236,7 @@ def test_nothing_later_changes_what_is_said():
     for record in (plain, other):
         asked = question_at(record, day)
         evidence = saying.evidence_at(load_specification(), asked, asked.known)
-        said.append(saying.say(Unfitted(), evidence, asked, asked.known, SHORT))
+        said.append(saying.say(Unfitted(), evidence, asked, SHORT))
     one, two = said
     np.testing.assert_array_equal(one.counts, two.counts)
     np.testing.assert_array_equal(one.baseline, two.baseline)
@@ -258,36 +248,40 @@ def test_nothing_later_changes_what_is_said():
 
 
 def test_the_brief_has_no_say():
-    """The outside view alone speaks: other probabilities of the scenarios change nothing."""
+    """The reference class alone speaks: other probabilities of the scenarios, or another day, change nothing."""
     day = date(2026, 2, 3)
     asked, spec = question_at(load_record(), day), load_specification()
     cases = spec.scenarios
     swapped = cases.model_copy(update={"limited": cases.crackdown, "crackdown": cases.limited})
     said = []
-    for one in (spec, spec.model_copy(update={"scenarios": swapped})):
+    for one in (spec, spec.model_copy(update={"scenarios": swapped}), spec.model_copy(update={"as_of": date.max})):
         evidence = saying.evidence_at(one, asked, asked.known)
-        said.append(saying.say(Unfitted(), evidence, asked, asked.known, SHORT).counts)
-    np.testing.assert_array_equal(*said)
+        said.append(saying.say(Unfitted(), evidence, asked, SHORT).counts)
+    np.testing.assert_array_equal(said[0], said[1])
+    np.testing.assert_array_equal(said[0], said[2])
 
 
 def test_counts_are_of_every_pass_and_batch():
     asked = question_at(load_record(), date(2025, 11, 3), (3, 9))
     evidence = saying.evidence_at(load_specification(), asked, asked.known)
-    said = saying.say(Unfitted(), evidence, asked, asked.known, SHORT)
+    said = saying.say(Unfitted(), evidence, asked, SHORT)
     draws = Unfitted().sample(evidence, SHORT).draws
-    rows, rng = list(np.flatnonzero(evidence.exposure.is_open)), np.random.default_rng([3, 30, asked.day.toordinal()])
+    rows = [row for row, life in enumerate(evidence.hazards.lives) if life.at_risk]
+    rng = np.random.default_rng([3, 30, asked.day.toordinal()])
     passes = list(islice(first_events(draws, rows, asked.horizon, rng), saying.PASSES))
     for w, days in enumerate((92, 273)):  # from 3 November to 3 February and to 3 August
-        came = sum((times[rows[0]] <= days / DAYS_PER_MONTH).sum(axis=0) for times in passes)
-        np.testing.assert_array_equal(said.counts[0, w].sum(axis=1), came)
+        for t, target in enumerate(ASKED):
+            own = [FAMILIES.index(family) for family in TARGETS[target]]
+            came = sum((times[rows[0]][:, own] <= days / DAYS_PER_MONTH).any(axis=1).sum() for times in passes)
+            assert said.counts[0, w, t].sum() == came
     assert said.courses.sum() == saying.PASSES * 200
-    assert said.counts.shape == (len(said.cases), 2, len(FAMILIES), saying.BATCHES)
+    assert said.counts.shape == (len(said.cases), 2, len(ASKED), saying.BATCHES)
     assert (said.counts <= said.courses).all()
     assert (said.counts[:, 0] <= said.counts[:, 1]).all()
     waits = said.waits["findings"][1]
     assert waits.shape == (len(said.waits["findings"][0]), 200)
     row = said.cases.index(said.waits["findings"][0][0])
-    share = said.counts[row, 1, FAMILIES.index("findings")].sum() / said.courses.sum()
+    share = said.counts[row, 1, ASKED.index("findings")].sum() / said.courses.sum()
     limit = 4.5 * np.sqrt(share * (1 - share) * (1 / 200 + 1 / 2000))
     assert (waits[0] <= asked.windows[1].exact_months).mean() == pytest.approx(share, abs=limit)
 
@@ -299,17 +293,27 @@ def read(folder, name):
     return pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""])
 
 
+@cache
+def looked_at():
+    """Return the day up to which each proceeding was looked at, read with nothing but the csv module."""
+    with (DATA / "proceedings.csv").open(encoding="utf-8") as file:
+        return {row["case_id"]: row["observed_until"] or "2026-10-06" for row in csv.DictReader(file)}
+
+
 def test_every_open_proceeding_is_asked_about_every_family_and_window(folder):
     table = read(folder, "backtest")
     events = table[table["kind"] == "event"]
     keys = ["origin_date", "case_id", "target", "window_months"]
     assert not events.duplicated(keys).any()
     for question in questions(load_record()):
-        x = gather(load_specification(), question.known, question.day).exposure
-        cases = {c for c, is_open in zip(x.cases, x.is_open, strict=True) if is_open}
+        lives = gather_reference(load_specification(), question.known, question.day).hazards.lives
+        cases = {life.case_id for life in lives if life.at_risk}
         own = events[events["origin_date"] == str(question.day)]
-        assert set(own["case_id"]) == cases
-        assert len(own) == len(cases) * len(FAMILIES) * len(question.windows)
+        asked = {
+            (c, w.months, t) for c in cases for w in question.windows for t in ASKED if str(w.end) <= looked_at()[c]
+        }
+        assert set(zip(own["case_id"], own["window_months"], own["target"], strict=True)) == asked
+        assert len(own) == len(asked)
     assert (table["forecast"] == np.arange(len(table))).all()
 
 
@@ -324,10 +328,11 @@ def test_outcomes_are_what_the_files_of_the_record_say(folder):
         came = any(
             e["case_id"] == row.case_id
             and row.origin_date < e["date"] <= min(row.window_end, closed[row.case_id])
-            and family_of(e["type"], e["scope"]) == row.target
+            and family_of(e["type"], e["scope"]) in TARGETS[row.target]
             for e in log
         )
         assert came == row.outcome
+        assert row.window_end <= looked_at()[row.case_id]
     for row in table[table["kind"] == "time"].itertuples():
         days = sorted(
             e["date"]
@@ -337,14 +342,19 @@ def test_outcomes_are_what_the_files_of_the_record_say(folder):
             and family_of(e["type"], e["scope"]) in TARGETS[row.target]
         )
         assert row.is_censored == (not days)
-        end = days[0] if days else "2026-02-03"
+        assert row.window_end == looked_at()[row.case_id]
+        end = days[0] if days else row.window_end
         months = (date.fromisoformat(end) - date.fromisoformat(row.origin_date)).days / DAYS_PER_MONTH
         assert row.outcome == pytest.approx(months)
     sizes = table[table["kind"] == "size"]
-    amounts = {e["case_id"]: float(e["amount_eur"]) for e in log if e["type"] == "fine" and e["date"] > "2024-08-03"}
     assert len(sizes) > 10
-    assert np.exp(sizes["outcome"]).to_numpy() == pytest.approx([amounts[c] for c in sizes["case_id"]])
-    assert (sizes["crps_model"].isna() == sizes["reason"].str.startswith("no turnover")).all()
+    for row in sizes.itertuples():
+        fines = [e for e in log if e["case_id"] == row.case_id and family_of(e["type"], e["scope"]) == "fine"]
+        first = min(e["date"] for e in fines if e["date"] > row.origin_date)
+        assert row.came_on == first
+        known = [float(e["amount_eur"]) for e in fines if e["date"] == first and e["amount_eur"]]
+        assert np.exp(row.outcome) == pytest.approx(sum(known) if known else np.nan, nan_ok=True)
+    assert (sizes["crps_model"].isna() == sizes["reason"].str.contains("no turnover|not recorded")).all()
 
 
 def test_every_score_follows_from_the_rows(folder):
@@ -352,7 +362,9 @@ def test_every_score_follows_from_the_rows(folder):
     table, scores = read(folder, "backtest"), read(folder, "scores")
     for part in scores.itertuples():
         own = table[table["kind"] == part.kind]
-        if part.target != "all":
+        if part.target == scoring.OTHERS:
+            own = own[~own["target"].isin(["formal_opening", "judicial_investigation"])]
+        elif part.target != "all":
             own = own[own["target"] == part.target]
         if part.window_months != "all":
             own = own[own["window_months"] == int(part.window_months)]
@@ -376,8 +388,70 @@ def test_every_score_follows_from_the_rows(folder):
         (p.kind, p.score): len(set(g["target"]))
         for p, g in ((g.iloc[0], g) for _, g in scores.groupby(["kind", "score"]))
     }
-    assert kinds == {("event", "log"): 12, ("event", "brier"): 12, ("time", "crps"): 2, ("size", "crps"): 1}
+    assert kinds == {("event", "log"): 15, ("event", "brier"): 15, ("time", "crps"): 2, ("size", "crps"): 1}
     assert set(scores["baseline"]) == set(BASELINES)
+
+
+def test_scores_say_how_many_events_and_days_they_rest_on(folder):
+    """Counted from ``backtest.csv`` by sets; groups and the worth of the law likewise."""
+    table, scores = read(folder, "backtest"), read(folder, "scores")
+    events = table[table["kind"] == "event"]
+    yes = events[events["outcome"] == 1]
+    row = scores[(scores["kind"] == "event") & (scores["target"] == "all") & (scores["window_months"] == "all")].iloc[0]
+    assert row["observed"] == len(yes)
+    assert row["events"] == len(set(zip(yes["case_id"], yes["target"], yes["came_on"], strict=True))) < len(yes)
+    assert row["class_days"] == len(set(zip(yes["authority_class"], yes["came_on"], strict=True))) < row["events"]
+    loss = {
+        name: -np.log(np.where(events["outcome"] == 1, events[name], 1 - events[name]))
+        for name in ("model", "pooled", "plain_law")
+    }
+    saved = scores[(scores["target"] == "all") & (scores["window_months"] == "all") & (scores["score"] == "log")]
+    saved = saved.set_index("baseline")["saved"]
+    assert saved["pooled"] == pytest.approx((loss["pooled"] - loss["model"]).sum())
+    law = read(folder, "law").set_index("target")
+    assert law.loc["all", "saved"] == pytest.approx((loss["plain_law"] - loss["model"]).sum())
+    groups = read(folder, "groups")
+    for group in ("class", "age", "origin"):
+        assert groups.loc[(groups["group"] == group) & (groups["baseline"] == "pooled"), "n"].sum() == len(events)
+    young = events["age_months"] < 6
+    own = groups[(groups["value"] == "0 to 6 months") & (groups["baseline"] == "pooled")].iloc[0]
+    assert (own["n"], own["model"]) == (young.sum(), pytest.approx(loss["model"][young].mean()))
+
+
+def test_matters_with_an_event_of_one_class_on_one_day_are_drawn_together():
+    table = pd.DataFrame(
+        {
+            "matter_id": ["a", "b", "c", "d", "b", "e", "e"],
+            "authority_class": ["x", "x", "x", "y", "x", "x", "x"],
+            "came_on": ["2025-01-01", "2025-01-01", "2025-02-02", "2025-01-01", "2025-02-02", "", ""],
+        }
+    )
+    assert rows.batches_of(table).tolist() == ["a", "a", "a", "d", "a", "e", "e"]
+
+
+def test_a_window_beyond_the_day_that_was_looked_at_has_no_answer(story):
+    """Neither no nor yes, and a waiting time ends that day."""
+    cases = story.proceedings.assign(
+        observed_until=story.proceedings["observed_until"].mask(
+            story.proceedings["case_id"] == "b", pd.Timestamp("2025-08-01")
+        )
+    )
+    record, end = replace(story, proceedings=cases), date(2025, 9, 1)
+    asked = question_at(record, ORIGIN, (3, 6, 8))
+    evidence = saying.evidence_at(brief("a", users=None), asked, asked.known)
+    said = saying.say(Unfitted(), evidence, asked, SHORT)
+    found = rows.Answers(first_answers(answers(record, end), ORIGIN), asking.looked_at(record, end))
+    frame, shares = rows.event_rows(said, asked, found)
+    assert len(frame) == len(shares)
+    windows = frame.groupby("case_id")["window_months"].apply(lambda own: sorted(set(own))).to_dict()
+    assert windows == {"a": [3, 6, 8], "b": [3, 6]}
+    own = frame[(frame["case_id"] == "b") & (frame["outcome"] == 1)]
+    assert set(zip(own["target"], own["window_months"], strict=True)) == {("search", 3), ("search", 6), ("summons", 6)}
+    times = {row["case_id"]: row for row in rows.time_rows(said, asked, found, np.random.default_rng(1))
+             if row["target"] == "findings"}  # fmt: skip
+    assert times["b"]["is_censored"]
+    assert times["b"]["window_end"] == "2025-08-01"
+    assert times["b"]["exact_months"] == pytest.approx((date(2025, 8, 1) - ORIGIN).days / DAYS_PER_MONTH)
 
 
 def test_intervals_resample_matters_whole(folder):
@@ -385,7 +459,7 @@ def test_intervals_resample_matters_whole(folder):
     own = table[(table["kind"] == "event") & (table["target"] == "findings")]
     loss = -np.log(np.where(own["outcome"] == 1, own["model"], 1 - own["model"]))
     plain = -np.log(np.where(own["outcome"] == 1, own["pooled"], 1 - own["pooled"]))
-    sums = pd.DataFrame({"m": own["matter_id"], "a": loss, "b": plain, "n": 1}).groupby("m").sum().to_numpy()
+    sums = pd.DataFrame({"m": own["batch"], "a": loss, "b": plain, "n": 1}).groupby("m").sum().to_numpy()
     rng = np.random.default_rng(99)
     drawn = [sums[rng.integers(0, len(sums), len(sums))].sum(axis=0) for _ in range(20_000)]
     a, b, n = np.array(drawn).T
@@ -427,7 +501,7 @@ def test_crps_and_pit_follow_from_the_quantiles(folder):
 def test_baselines_are_those_of_the_day(folder):
     table = read(folder, "backtest")
     for origin in ("2024-08-03", "2025-11-03"):
-        fitted = fit_baselines(load_record(), date.fromisoformat(origin))
+        fitted = fit_baselines(load_record(), date.fromisoformat(origin), load_specification().regime)
         own = table[(table["kind"] == "event") & (table["origin_date"] == origin)]
         for row in own.iloc[::37].itertuples():
             for name in BASELINES:
@@ -439,10 +513,11 @@ def test_the_monte_carlo_error_is_that_of_other_seeds():
     """Sixteen other simulations of the same draws: their scores spread as the error says, per row and in the mean."""
     asked = question_at(load_record(), date(2024, 8, 3), (6,))
     evidence = saying.evidence_at(load_specification(), asked, asked.known)
-    found = first_answers(answers(load_record(), date(2026, 2, 3)), asked.day)
+    end = date(2026, 2, 3)
+    found = rows.Answers(first_answers(answers(load_record(), end), asked.day), asking.looked_at(load_record(), end))
     runs = []
     for seed in range(16):
-        said = saying.say(Unfitted(), evidence, asked, asked.known, replace(SHORT, seed=seed, draws=200))
+        said = saying.say(Unfitted(), evidence, asked, replace(SHORT, seed=seed, draws=200))
         frame, shares = scoring_rows(said, asked, found)
         error = scoring._monte_carlo(frame, shares, "log")
         runs.append(
@@ -470,9 +545,7 @@ def test_the_monte_carlo_error_by_finite_differences(score):
 
 
 def scoring_rows(said, asked, found):
-    from forecast.backtesting.rows import event_rows  # noqa: PLC0415
-
-    frame, shares = event_rows(said, asked, found)
+    frame, shares = rows.event_rows(said, asked, found)
     return frame.assign(forecast=range(len(frame)), origin_date=str(asked.day)), shares
 
 
@@ -486,7 +559,7 @@ def known_truth():
     p = rng.beta(1, 12, 3000)
     table = pd.DataFrame(
         {
-            "kind": "event", "target": "fine", "window_months": 3, "matter_id": np.repeat(np.arange(1500), 2),
+            "kind": "event", "target": "fine", "window_months": 3, "batch": np.repeat(np.arange(1500), 2),
             "outcome": (rng.random(3000) < p).astype(float), "model": p, "pooled": 0.1, "by_class": 0.1,
             "incidence": np.minimum(2 * p, 0.99),
         }
@@ -511,7 +584,7 @@ def test_reliability_tells_a_reliable_forecaster(known_truth):
 def test_dependent_forecasts_weigh_less(known_truth, monkeypatch):
     """Each forecast six times over, all of one matter: the bars must not shrink as if there were six times as many."""
     monkeypatch.setattr(scoring, "MOST_BINS", 3)
-    few = known_truth.head(800).assign(matter_id=range(800))
+    few = known_truth.head(800).assign(batch=range(800))
     six = pd.concat([few] * 6, ignore_index=True)
     once = scoring.reliability_table(few, seed=1)
     table = scoring.reliability_table(six, seed=1)
@@ -525,7 +598,7 @@ def test_pit_tells_a_calibrated_forecaster(power, inside):
     rng = np.random.default_rng(12)
     table = pd.DataFrame(
         {
-            "kind": "time", "target": "findings", "window_months": pd.NA, "matter_id": range(300),
+            "kind": "time", "target": "findings", "window_months": pd.NA, "matter_id": range(300), "batch": range(300),
             "pit": rng.random(300) ** power,
         }
     )  # fmt: skip
@@ -557,7 +630,7 @@ def test_counts_are_sums_of_the_rows():
 def test_the_same_seed_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(backtests, "FIGURES", {})
     for name in ("one", "two"):
-        result = backtest(start="2025-11-03", settings=SHORT, compiled=Unfitted())
+        result = backtest(start="2026-05-03", settings=SHORT, compiled=Unfitted())
         forecast.save_backtest(result, tmp_path / name)
     one, two = tmp_path / "one", tmp_path / "two"
     names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
@@ -571,8 +644,8 @@ def test_a_folder_says_what_it_was_made_from(folder):
     assert names >= {"backtest.csv", "scores.csv", "counts.csv", "reliability.csv", "pit.csv", "diagnostics.csv"}
     assert names >= {"quantiles.nc", "about.json", "priors.yaml", "record"}
     m = unfitted().manifest
-    assert (m["origins"], m["end"], m["windows"], m["settings_seed"]) == (6, "2026-02-03", [3, 6, 9], 3)
-    assert "6 origins from 2024-08-03, up to 2026-02-03" in repr(unfitted())
+    assert (m["origins"], m["end"], m["windows"], m["settings_seed"]) == (8, "2026-10-06", [3, 6, 9], 3)
+    assert "8 origins from 2024-08-03, up to 2026-10-06" in repr(unfitted())
 
 
 def test_a_folder_of_anything_else_is_left_alone(tmp_path):
@@ -623,15 +696,15 @@ def no_sampling(monkeypatch):
 
 
 def test_the_command_prints_and_writes(no_sampling, tmp_path, capsys):
-    arguments = ["backtest", "--from", "2025-07-03", "--windows", "3, 6", "--out", str(tmp_path / "bt")]
+    arguments = ["backtest", "--from", "2026-03-03", "--windows", "3, 6", "--out", str(tmp_path / "bt")]
     assert exit_code([*arguments, "--draws", "50", "--chains", "2", "--seed", "4"]) == 0
     out, err = capsys.readouterr()
-    title = "Backtest: 2 origins from 2025-07-03 to 2025-10-03, record to 2026-02-03, outside view"
+    title = "Backtest: 2 origins from 2026-03-03 to 2026-06-03, record to 2026-10-06, outside view"
     assert title in " ".join(out.split())
     assert max(map(len, out.partition("Written to")[0].splitlines())) <= 80
     assert "Events, all families and windows (log score):" in out
     assert "months to a first decision" in out
-    assert "Origin 2025-10-03 done, 2 of 2" in err
+    assert "Origin 2026-06-03 done, 2 of 2" in err
     table = read(tmp_path / "bt", "backtest")
     assert set(table["window_months"].dropna()) == {3, 6}
     assert max(len(line) for line in out.splitlines()) <= 140
@@ -646,8 +719,7 @@ def test_bad_options_are_refused_before_anything_is_compiled(monkeypatch, tmp_pa
         (["--windows", "3,six"], "'six' is no number of months; expected whole months"),
         (["--windows", "3,-6"], "'-6' is no number of months"),
         (["--from", "2019-02-30"], "is not a day of the calendar"),
-        (["--to", "2027-01-01"], "lies after 2026-02-03, the last day of the record"),
-        (["--from", "2020-01-01"], "nothing is public about the matter"),
+        (["--to", "2027-01-01"], "lies after 2026-10-06, the last day of the record"),
         (["--record", str(tmp_path / "none")], "is not a folder"),
     ):
         assert exit_code(["backtest", "--out", str(tmp_path / "out"), *arguments]) == 1
@@ -670,7 +742,7 @@ class Endless(Unfitted):
         self.other = threading.Event()
 
     def sample(self, evidence, settings):
-        if evidence.exposure.origin > FIRST:
+        if evidence.origin > FIRST:
             self.other.set()
             while True:
                 parallel.check()
@@ -721,7 +793,7 @@ def test_a_cluster_without_workers_is_refused(monkeypatch):
         LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
         pytest.raises(InputError, match="has no workers"),
     ):
-        backtest(start="2025-11-03", settings=SHORT, scheduler=empty.scheduler_address)
+        backtest(start="2026-05-03", settings=SHORT, scheduler=empty.scheduler_address)
 
 
 def plant():
@@ -744,12 +816,12 @@ def test_a_cluster_of_processes_says_the_same(cluster, caplog):
     with Client(cluster.scheduler_address, set_as_default=False) as client:
         client.run(plant)
     caplog.set_level("INFO", "forecast")
-    there = backtest(start="2025-08-03", settings=SHORT, scheduler=cluster.scheduler_address)
-    here = backtest(start="2025-08-03", settings=SHORT, compiled=Unfitted())
+    there = backtest(start="2026-02-03", settings=SHORT, scheduler=cluster.scheduler_address)
+    here = backtest(start="2026-02-03", settings=SHORT, compiled=Unfitted())
     for name in ("forecasts", "scores", "counts", "reliability", "pit", "diagnostics"):
         pd.testing.assert_frame_equal(getattr(there, name), getattr(here, name), check_exact=True)
     assert there.quantiles.identical(here.quantiles)
-    assert "Origin 2025-11-03 done, 2 of 2" in caplog.messages
+    assert "Origin 2026-05-03 done, 2 of 2" in caplog.messages
 
 
 def test_a_worker_with_other_versions_is_refused(cluster, monkeypatch):
@@ -774,7 +846,7 @@ def test_a_cluster_that_samples_says_the_same_to_the_last_bit():
 def test_reference_fines_know_why_there_are_none():
     asked = question_at(load_record(), date(2025, 11, 3))
     evidence = saying.evidence_at(load_specification(), asked, asked.known)
-    rows = [int(row) for row in np.flatnonzero(evidence.exposure.is_open)]
-    found = reference_fines(draws_of(evidence, 50), asked.known, rows, np.random.default_rng(1))
+    open_rows = [row for row, life in enumerate(evidence.hazards.lives) if life.at_risk]
+    found = reference_fines(draws_of(evidence, 50), asked.known, open_rows, np.random.default_rng(1))
     assert all((len(amounts) == 0) == reason.startswith("no turnover") for amounts, reason in found.values())
     assert {len(amounts) for amounts, _ in found.values()} == {0, 50}

@@ -20,9 +20,11 @@ from forecast.baselines import (
     fit_baselines,
     lives_of,
 )
+from forecast.regime import load_regime
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
 
 ORIGIN = date(2025, 1, 1)
+REGIME = load_regime()
 
 
 def months(a: str, b: str) -> float:
@@ -59,13 +61,13 @@ def small():
 
 @pytest.fixture(scope="module")
 def fitted(small):
-    return fit_baselines(small, ORIGIN)
+    return fit_baselines(small, ORIGIN, REGIME)
 
 
 def test_lives_are_what_was_public(small, fitted):
     assert set(fitted.lives) == {"fined", "dropped", "quiet", "busy"}
     assert fitted.lives["quiet"].ages("request") == []
-    assert len(lives_of(small, date(2025, 4, 1))["quiet"].ages("request")) == 1
+    assert len(lives_of(small, date(2025, 4, 1), REGIME)["quiet"].ages("request")) == 1
     busy = fitted.lives["busy"]
     assert busy.ages("request") == pytest.approx(
         [months("2023-01-01", "2023-04-01"), months("2023-01-01", "2024-04-01")]
@@ -181,7 +183,7 @@ def test_beyond_all_gaps_the_pooled_hazard_remains():
 
 def test_all_probabilities_are_probabilities_and_grow_with_time():
     record = load_record()
-    fitted = fit_baselines(record, date(2025, 8, 3))
+    fitted = fit_baselines(record, date(2025, 8, 3), REGIME)
     grid = np.linspace(0, 60, 61)
     for name in BASELINES:
         for target in TARGETS:
@@ -205,8 +207,8 @@ def test_waits_are_the_quantiles_of_the_probabilities(fitted):
 
 
 def test_nothing_after_the_origin_counts(small):
-    then = fit_baselines(small, ORIGIN)
-    known = fit_baselines(small.as_of(ORIGIN), ORIGIN)
+    then = fit_baselines(small, ORIGIN, REGIME)
+    known = fit_baselines(small.as_of(ORIGIN), ORIGIN, REGIME)
     for target in TARGETS:
         assert then.rates[target].pooled == known.rates[target].pooled
         np.testing.assert_array_equal(then.rates[target].incidence.gaps, known.rates[target].incidence.gaps)
@@ -214,7 +216,7 @@ def test_nothing_after_the_origin_counts(small):
 
 def test_a_day_before_anything_happened_has_forecasts():
     record = world(proceedings=[case("new", "2025-01-01")], events=[event("new", "2025-01-01", "opened")])
-    fitted = fit_baselines(record, ORIGIN)
+    fitted = fit_baselines(record, ORIGIN, REGIME)
     for name in BASELINES:
         assert 0 < fitted.within(name, "fine", "new", 6.0) < 1
     assert set(FAMILIES) < set(TARGETS)

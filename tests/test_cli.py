@@ -31,7 +31,7 @@ def test_run_writes_and_prints(tmp_path):
     done = forecast("run", "--origin", "2026-02-03", cwd=tmp_path)
     assert (tmp_path / "outputs/x-eu-2026/2026-02-03/summary.csv").is_file()
     figures = {p.stem for p in (tmp_path / "outputs/x-eu-2026/2026-02-03/figures").iterdir()}
-    assert figures == {"scenarios", "targets", "exceedance", "events"}
+    assert figures == {"scenarios", "weight_of_evidence", "targets", "exceedance", "events"}
     for words in ("brief", "40 %", "Limited impact", "resolved_60m", "total_cost", "Likeliest events", "R-hat at most"):
         assert words in done.stdout
     assert "\x1b[" not in done.stdout + done.stderr
@@ -42,6 +42,14 @@ def test_show_and_validate(packaged_folder):
     assert "inside" in forecast("show", packaged_folder).stdout
     done = forecast("validate", packaged_folder, PRIORS / "x-paris-2026.yaml", packaged_folder / "record")
     assert done.stdout.count(": ok, ") == 3
+    for words in ("Rows of the log that enter no likelihood of hazards", "x-eu-2026: ", "first known step"):
+        assert words in done.stdout
+
+
+def test_types_prints_the_law_with_its_articles():
+    text = " ".join(forecast("types").stdout.split())
+    for words in ("judicial_investigation", "article 80-1", "after findings", "executive x4", "x0.05"):
+        assert words in text
 
 
 def test_priors_lists_every_number_with_its_place_in_the_record():

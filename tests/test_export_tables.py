@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from damage import sound_folder
 
+from forecast import forecasting
 from forecast.exports.tables import LAYOUTS, from_arrays, metadata, restore, tidy, to_arrays
 from forecast.files import InputError
 
@@ -18,7 +20,7 @@ def same_bits(one, two):
 
 def test_every_table_is_long_and_each_number_has_a_unit(packaged):
     tables = tidy(packaged)
-    assert list(tables) == [*LAYOUTS, "draws"]
+    assert list(tables) == [*(name for name in LAYOUTS if name != "weight_of_evidence"), "draws"]  # there is no news
     for name, frame in tables.items():
         assert frame["value"].dtype == "float64"
         assert (frame["unit"] != "").all(), name
@@ -49,7 +51,10 @@ def test_diagnostics_of_parameters_have_units_of_their_own(packaged):
 def test_the_forecast_comes_back_from_its_long_tables(packaged):
     tables, draws = restore(metadata(packaged.manifest), tidy(packaged))
     xr.testing.assert_identical(draws, packaged.outcomes)
+    assert set(packaged.tables) - set(tables) == {"weight_of_evidence", "unused_rows"}  # no rows, and no numbers
     for name, table in packaged.tables.items():
+        if name not in tables:
+            continue
         pd.testing.assert_frame_equal(tables[name], table, check_exact=True, check_dtype=False)
 
 
@@ -75,9 +80,22 @@ def test_tables_without_rows_are_left_out(packaged):
     assert "statements" not in tidy(early)
 
 
+@pytest.fixture(scope="module")
+def news(tmp_path_factory):
+    """A small forecast five months after its brief."""
+    return forecasting.load(sound_folder(tmp_path_factory.mktemp("news") / "f"))
+
+
+def test_the_weight_of_evidence_comes_back(news):
+    tables, _ = restore(metadata(news.manifest), tidy(news))
+    assert len(news.tables["weight_of_evidence"])
+    found, told = tables["weight_of_evidence"], news.tables["weight_of_evidence"]
+    pd.testing.assert_frame_equal(found, told, check_exact=True, check_dtype=False)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_arrays_hold_what_the_table_holds(packaged, name):
-    frame = tidy(packaged)[name]
+def test_arrays_hold_what_the_table_holds(packaged, news, name):
+    frame = tidy(news if name == "weight_of_evidence" else packaged)[name]
     arrays = to_arrays(frame, LAYOUTS[name].dims)
     same_bits(from_arrays(arrays), frame)
     assert arrays["value"].dims == (("row",) if name == "statements" else LAYOUTS[name].dims)

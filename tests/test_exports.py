@@ -330,7 +330,7 @@ def test_print_calls_things_by_name(few, tmp_path, format):
         assert plainly(", ".join(cases.loc[name, ["provider", "authority", "instrument"]])) in text
     assert all(plainly(label) in text for label in labels)
     tables = text[: text.index(plainly("Origin, fingerprints and versions"))]
-    for code in ("event:", "resolved_scenario", "months_to", "resolved_60m", "case_id", "within_months", "net_mcse"):
+    for code in ("event:", "resolved_scenario", "months_to", "resolved_60m", "case_id", "within_months", "base_rate"):
         assert plainly(code) not in tables
     for label in labels:  # the labels themselves may hold such words
         tables = tables.replace(plainly(label), "")

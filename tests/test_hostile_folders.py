@@ -43,6 +43,8 @@ def copied(sound, tmp_path):
     return linked(sound, tmp_path / "f")
 
 
+BASE = {"limited": 9, "significant": 9, "crackdown": 9}
+
 DAMAGES = {
     "manifest without matter": (MANIFEST, edit_json, drop("matter")),
     "manifest without origin": (MANIFEST, edit_json, drop("origin")),
@@ -74,6 +76,16 @@ DAMAGES = {
     "a next fine of 0": ("next_fines.csv", edit_table, cell("q05", "0")),
     "another parameter": ("posterior_summary.csv", edit_table, cell("parameter", "x")),
     "a resolution table of two rows": ("resolution.csv", edit_table, lambda t: t.iloc[:2]),
+    "manifest of other resolved matters": (MANIFEST, edit_json, setting("resolved_matters", BASE)),
+    "manifest with a number of matters below 0": (MANIFEST, edit_json, setting("resolved_matters", BASE | {"limited": -1})),
+    "a step without a scenario": ("weight_of_evidence.csv", edit_table, lambda t: t.iloc[1:]),
+    "a step of no kind": ("weight_of_evidence.csv", edit_table, cell("kind", "noise")),
+    "a step on no day": ("weight_of_evidence.csv", edit_table, cell("end", "soon")),
+    "a step with another factor": ("weight_of_evidence.csv", edit_table, cell("log_factor", "2", row=3)),
+    "a step with another probability": ("weight_of_evidence.csv", edit_table, cell("probability", "0.9")),
+    "steps that end elsewhere": ("weight_of_evidence.csv", edit_table, lambda t: t.iloc[:-3]),
+    "an unused row twice": ("unused_rows.csv", edit_table, lambda t: pd.concat([t, t.iloc[:1]])),
+    "an unused row without a reason": ("unused_rows.csv", edit_table, cell("reason", "")),
     "no statements": ("statements.csv", edit_table, lambda t: pd.DataFrame()),
     "a scenario code of 9": ("outcomes.nc", edit_draws, fill("", "scenario", 9)),
     "NaN in the draws": ("outcomes.nc", edit_draws, fill("", "fine_imposed", np.nan)),
@@ -87,10 +99,10 @@ DAMAGES = {
     "text for the number of draws": ("posterior.nc", edit_draws, attribute("settings_draws", "many")),
     "10^15 draws": ("posterior.nc", edit_draws, attribute("settings_draws", 10**15)),
     "no number of draws": ("posterior.nc", edit_draws, attribute("settings_draws", None)),
-    "NaN in the posterior": ("posterior.nc", edit_draws, fill("posterior", "log_rate", np.nan)),
+    "NaN in the posterior": ("posterior.nc", edit_draws, fill("posterior", "rate", np.nan)),
     "inf in the statistics": ("posterior.nc", edit_draws, fill("sample_stats", "energy", np.inf)),
     "NaN in the densities": ("posterior.nc", edit_draws, fill("log_likelihood", "matters", np.nan)),
-    "a parameter renamed": ("posterior.nc", edit_draws, rename("posterior", "log_step")),
+    "a parameter renamed": ("posterior.nc", edit_draws, rename("posterior", "powers")),
     "a statistic renamed": ("posterior.nc", edit_draws, rename("sample_stats", "diverging")),
     "another matter's label": ("posterior.nc", edit_draws, fill("log_likelihood", "matter", "zz")),
     "another family's label": ("posterior.nc", edit_draws, fill("posterior", "family", "zz")),
@@ -142,15 +154,15 @@ def test_files_of_garbage_are_named_though_the_seal_fits(copied, name, content):
     ("content", "what"),
     [
         ('{"format": ' + "9" * 5000 + "}", "is no JSON"),
-        ('{"format": 3, "note": ' + "9" * 30 + "}", "64 bits"),
+        ('{"format": 4, "note": ' + "9" * 30 + "}", "64 bits"),
         ("[" * 100_000, "deep in each other"),
         ('{"a": ' + "[" * 60 + "]" * 60 + "}", "deep in each other"),
         ("[]", "expected a JSON object"),
-        ('{"format": 2}', "format 2, expected 3: it was saved by an older version of this package"),
-        ('{"format": true}', "format True, expected 3"),
+        ('{"format": 3}', "format 3, expected 4: it was saved by an older version of this package"),
+        ('{"format": true}', "format True, expected 4"),
         ('{"format": NaN}', "NaN is no number of JSON"),
         ('{"format": 1e999}', "too large a number"),
-        ("{}", "format None, expected 3"),
+        ("{}", "format None, expected 4"),
     ],
 )
 def test_a_manifest_that_no_parser_likes_is_refused_in_words(copied, content, what):
@@ -169,7 +181,7 @@ def test_labels_of_the_manifest_stand_in_the_tables(copied):
     labels = {"limited": "Calm", "significant": "Rough", "crackdown": "Storm"}
     edit_json(copied, MANIFEST, setting("labels", labels))
     assert "is not the manifest's label of limited" in refused(copied, "summary.csv")
-    for name in ("summary", "scenarios", "statements", "resolution", "prior_resolution"):
+    for name in ("summary", "scenarios", "weight_of_evidence", "statements", "resolution", "prior_resolution"):
 
         def label(table):
             scenario = table["scenario"] if "scenario" in table else table["latent"]

@@ -17,6 +17,7 @@ from forecast.specification import dump_specification
 from forecast.terminal.forecasts import screen, statement_line
 from forecast.vocabulary import SCENARIOS, WINDOWS, horizon_by, horizons_to, resolved_view
 
+PARTS = ("fines left", "moderation", "advertising")
 LABELS = {"limited": "Settled", "significant": "Fined", "crackdown": "Expelled"}
 
 
@@ -66,8 +67,7 @@ def test_a_short_resolution_ends_the_forecast():
 def test_statements_beyond_the_last_horizon_are_simulated_as_far(prior):
     """By 60 months more has come than by 24, although the forecast ends at 36."""
     table = prior.tables["statements"].set_index(["family", "scenario", "within_months"]).sort_index()
-    off = (table["simulated"] - table["stated"]).abs() / table["mcse"]
-    assert off.max() < 4.5
+    assert (table["simulated"] - table["stated"]).abs().max() < 0.06
     for scenario in SCENARIOS:
         late, early = (table.at[("fine", scenario, months), "simulated"] for months in (60.0, 24.0))
         assert late > early + 0.1
@@ -117,7 +117,9 @@ def told(prior, width: int, *, full: bool = False, **changes) -> str:
         "scenarios": pd.concat([scenarios, inside, outside]),
         "resolution": prior.tables["prior_resolution"],
         "event_probabilities": events,
-        "posterior_summary": pd.DataFrame({"parameter": ["trend"], "contraction": [0.1]}),
+        "posterior_summary": pd.DataFrame({"parameter": ["rate[fine]"], "contraction": [0.1]}),
+        "weight_of_evidence": pd.DataFrame(),
+        "unused_rows": pd.DataFrame(),
         **changes,
     }
     sampled = {
@@ -149,10 +151,15 @@ def test_the_screen_speaks_the_analysts_words_and_keeps_its_width(prior, width, 
 def test_amounts_are_medians_within_their_intervals(prior):
     lines = [line.split("  ") for line in told(prior, 140).splitlines()]
     summary = prior.tables["summary"].query("scenario == 'all'").set_index(["target", "horizon_months"])
-    row = next(line for line in lines if line[0].startswith("valuation_change"))
+    row = next(line for line in lines if line[0].startswith("valuation_impact"))
     cell = row[-1].strip()
-    median = summary.at[("valuation_change", 36), "q50"]
+    median = summary.at[("valuation_impact", 36), "q50"]
     assert cell.startswith(f"{100 * median:.0f} [")
+    assert "valuation_change" not in told(prior, 140)  # it holds the market's noise
+    assert "valuation_change" in told(prior, 140, full=True)
+    parts = [next(line for line in lines if line[1:] and line[1].startswith(f"of it {name}")) for name in PARTS]
+    total = summary.at[("total_cost", 36), "mean"] * 1e-6
+    assert sum(float(part[-1].replace(",", "")) for part in parts) == pytest.approx(total, abs=2)
     assert next(line for line in lines if line[0].startswith("total_cost, m EUR: mean"))[-1].strip() == (
         f"{summary.at[('total_cost', 36), 'mean'] * 1e-6:,.0f}"
     )
@@ -170,7 +177,7 @@ def test_what_is_possible_is_never_nothing_and_has_a_name(prior):
 
 def test_likeliest_events_name_the_view_where_there_is_one(prior):
     case = prior.record.proceedings["case_id"].iloc[0]
-    row = {"case_id": case, "matter_id": "m", "family": "order", "view": "inside", "window_months": 6}
+    row = {"case_id": case, "matter_id": "m", "family": "order.extensive", "view": "inside", "window_months": 6}
     text = told(prior, 140, event_probabilities=pd.DataFrame([row | {"probability": 0.2, "mcse": 0.01}]))
     assert "inside" in next(line for line in text.splitlines() if line.startswith(case))
 

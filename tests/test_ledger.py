@@ -26,7 +26,7 @@ from forecast.cli.shell import exit_code
 from forecast.files import InputError, fingerprint
 from forecast.folders import with_labels
 from forecast.inference import Settings
-from forecast.ledger import TamperedError, issue, open_ledger, resolve, score_ledger
+from forecast.ledger import TamperedError, issue, open_ledger, packaged_ledger, resolve, score_ledger
 from forecast.ledger.chain import NOTHING, Draft, Entry, _canonical, _text, append
 from forecast.ledger.durable import put_new
 from forecast.ledger.frozen import stated_probability
@@ -36,8 +36,8 @@ from forecast.ledger.tables import COLUMNS, LEVELS, Question, newest, parquet, p
 from forecast.plots import save_scores, track_record
 from forecast.record import save_record
 from forecast.scores import smoothed_share
-from forecast.summaries import resolution_table, summary_table
-from forecast.vocabulary import FAMILY_TYPES, SCENARIOS, WINDOWS
+from forecast.summaries import TARGET_FAMILIES, resolution_table, summary_table
+from forecast.vocabulary import FAMILY_TYPES, SCENARIOS, WINDOWS, family_of
 
 ORIGIN = date(2025, 1, 31)
 N = 400
@@ -99,8 +99,10 @@ def about_m(**other):
     return brief("m", as_of=other.pop("as_of", ORIGIN), provider_group="P", **other)
 
 
-FLAGS = ("findings", "executive", "order", "suspension", "fine", "commitments", "closure", "appeal")
+FLAGS = (*TARGET_FAMILIES, "all_closed", "appeal", "appeal_of_old_fine")
 CLASSES = (*SCENARIOS, "pending")
+IMPACTS = ("valuation_impact", "valuation_change", "user_attrition", "moderation_spending", "cost:moderation",
+           "cost:advertising", "total_cost")  # fmt: skip
 
 
 def outcomes(rng, names=()):
@@ -117,7 +119,8 @@ def outcomes(rng, names=()):
         columns[f"resolved_scenario:{name}"] = ("probability", (answers == i).astype(float))
     units = {"fine_imposed_share": "share of turnover", "fine_left_share": "share of turnover"}
     units |= {"fine_largest": "EUR, given a fine", "moderation_spending": "EUR a year", "total_cost": "EUR"}
-    units |= {"valuation_change": "fraction", "user_attrition": "fraction"}
+    units |= {"valuation_impact": "fraction", "valuation_change": "fraction", "user_attrition": "fraction"}
+    units |= {"cost:moderation": "EUR", "cost:advertising": "EUR"}
     units |= {"openings_member_states": "count", "openings_other_platforms": "count"}
     for name in ("fine_imposed", "fine_left", *units, *names):
         columns[name] = (units.get(name, "EUR"), rng.gamma(2.0, 1e7, (N, 3)))
@@ -133,8 +136,7 @@ def forecast_of(seed=1, origin=ORIGIN, spec=None, record=None, names=()):
     inside = origin >= spec.as_of
     drawn = outcomes(rng, names)
     if not inside:
-        impacts = ("valuation_change", "user_attrition", "moderation_spending", "total_cost")
-        drawn = drawn.drop_vars(impacts)
+        drawn = drawn.drop_vars(IMPACTS)
     watched = [("a1", "m"), ("a2", "m"), ("b1", "b1")]
     events = [
         (str(origin), c, m, "inside" if inside and m == "m" else "outside", family, w, rng.integers(0, 60) / N, 0.01)
@@ -332,12 +334,19 @@ def test_users_resolve_by_the_count_that_covers_the_day_and_are_void_when_none_i
 
 
 CLAUSES = {
+    "severe_families": ["suspension", "order.filtering"],
+    "severe_together": ["executive", "fine"],
+    "serious_families": ["order.extensive"],
+    "serious_fines": 100e6,
+}
+OLD_CLAUSES = {
     "severe_families": ["suspension"],
     "severe_scopes": ["filtering"],
     "severe_together": ["executive", "fine"],
     "serious_scopes": ["extensive"],
     "serious_fines": 100e6,
 }
+"""As version 0.1 wrote them."""
 
 
 @pytest.mark.parametrize(
@@ -350,7 +359,9 @@ CLAUSES = {
         ([event("a2", "2025-03-10", "compliance_order", scope="extensive")], "significant", "significant"),
         ([event("a2", "2025-03-10", "compliance_order", scope="filtering")], "crackdown", "crackdown"),
         ([event("a2", "2025-03-10", "executive_charged")], "limited", "limited"),
-        ([event("a2", "2025-03-10", "executive_charged"), event("a1", "2025-04-10", "fine", amount_eur=1e6)],
+        ([event("a1", "2025-03-10", "executive_charged"), event("a1", "2025-04-10", "fine", amount_eur=1e6)],
+         "crackdown", "crackdown"),
+        ([event("a2", "2025-03-10", "executive_charged"), event("a1", "2025-04-10", "fine", amount_eur=1e8)],
          "crackdown", "crackdown"),
         ([event("a2", "2025-03-10", "preliminary_findings")], "pending", "limited"),
         ([event("b1", "2025-03-10", "suspension")], "pending", "limited"),
@@ -360,12 +371,71 @@ CLAUSES = {
 def test_the_class_is_that_of_the_prior_files_rule(events, so_far, last):
     record = small([event("e1", "2025-04-04", "opened"), *events, event("b1", "2025-09-09", "extended")],
                    [c for c in CASES if c["case_id"] != "d1"])  # fmt: skip
-    own = {"matter": "m", "cases": ["a1", "a2"], "clauses": CLAUSES}
-    for is_last, expected in ((False, so_far), (True, last)):
-        what = rule("class", is_last=is_last, **own)
+    own = {"matter": "m", "cases": ["a1", "a2"]}
+    for clauses in (CLAUSES, OLD_CLAUSES):
+        for is_last, expected in ((False, so_far), (True, last)):
+            what = rule("class", is_last=is_last, clauses=clauses, **own)
+            assert said(what, "2025-09-09", record) == ("resolved", expected)
+            early = said(what, "2025-07-31", record)
+            assert early[0] == ("early" if expected == "crackdown" else "open")
+
+
+def test_a_charge_and_a_small_fine_elsewhere_were_together_in_rules_of_version_0_1_alone():
+    events = [event("a2", "2025-03-10", "executive_charged"), event("a1", "2025-04-10", "fine", amount_eur=1e6)]
+    record = small([event("e1", "2025-04-04", "opened"), *events, event("b1", "2025-09-09", "extended")],
+                   [c for c in CASES if c["case_id"] != "d1"])  # fmt: skip
+    for clauses, expected in ((CLAUSES, "limited"), (OLD_CLAUSES, "crackdown")):
+        what = rule("class", matter="m", cases=["a1", "a2"], clauses=clauses, is_last=True)
         assert said(what, "2025-09-09", record) == ("resolved", expected)
-        early = said(what, "2025-07-31", record)
-        assert early[0] == ("early" if expected == "crackdown" else "open")
+
+
+def unseen(after, *cases):
+    """Return the small record of which some proceedings were looked at up to a day alone."""
+    record = small()
+    table = record.proceedings
+    days = table["observed_until"].mask(table["case_id"].isin(cases), pd.Timestamp(after))
+    return replace(record, proceedings=table.assign(observed_until=days))
+
+
+def test_where_nobody_looked_there_is_no_answer():
+    """Until a proceeding was looked at up to the deadline a target is pending, whatever the record's last day."""
+    seen = unseen("2025-07-31", "a2")
+    quiet = rule("event", family="suspension", cases=["a2"])  # until 2025-08-01
+    assert said(quiet, "2025-12-31", seen)[0] == "open"
+    assert said(quiet, "2025-12-31", unseen("2025-08-01", "a2")) == ("resolved", "no")
+    came = rule("event", family="fine", cases=["a1", "a2"])
+    assert said(came, "2025-12-31", seen) == ("early", "yes")
+    assert said(came, "2025-12-31") == ("resolved", "yes")
+    own = {"matter": "m", "clauses": CLAUSES, "is_last": False}
+    assert said(rule("class", cases=["a1"], **own), "2025-12-31", seen)[0] == "open"
+    assert said(rule("class", cases=["a1"], **own), "2025-12-31") == ("resolved", "significant")
+    fines = {"left": False, "turnover_eur": None}
+    assert said(rule("fine_sum", cases=["a1", "a2"], **fines), "2025-12-31", seen)[0] == "open"
+    assert said(rule("fine_sum", cases=["a1"], **fines), "2025-12-31", seen) == ("resolved", 120e6)
+    assert said(rule("months_to", family="search", cases=["a2"]), "2025-12-31", seen)[0] == "open"
+    assert said(rule("largest_fine", cases=["a2"]), "2025-12-31", seen)[0] == "open"
+    assert said(rule("first_fine", cases=["a2"]), "2025-12-31", seen)[0] == "open"
+    assert said(rule("all_closed", cases=["a2"]), "2025-12-31", seen)[0] == "open"
+
+
+def test_appeals_of_old_fines_and_of_new_ones_are_told_apart():
+    """By the latest fine of the proceeding before the appeal; without one an appeal is against no fine."""
+    events = [
+        event("c1", "2025-02-10", "appeal_filed"), event("c1", "2025-05-01", "fine", amount_eur=1e6),
+        event("b1", "2025-03-01", "appeal_filed"), *AFTER,
+    ]  # fmt: skip
+    record = small(events)
+
+    def when(family, *cases, months=12):
+        return said(rule("event", months, family=family, cases=list(cases)), "2026-03-01", record)
+
+    assert when("appeal_of_old_fine", "c1") == ("resolved", "yes")
+    assert when("appeal_of_new_fine", "c1") == ("resolved", "no")
+    assert when("appeal_of_new_fine", "a1") == ("resolved", "yes")
+    assert when("appeal_of_old_fine", "a1") == ("resolved", "no")
+    for family in ("appeal_of_old_fine", "appeal_of_new_fine"):
+        assert when(family, "b1") == ("resolved", "no")
+    assert when("appeal", "b1") == ("resolved", "yes")
 
 
 def test_closing_everything_open_at_the_origin_makes_a_pending_matter_limited():
@@ -382,6 +452,8 @@ def test_rules_agree_with_a_plain_reading_of_the_packaged_log():
     path = Path(forecasting.__file__).parent / "data" / "events.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         log = list(csv.DictReader(stream))
+    corrected = {row["supersedes"] for row in log}
+    log = [row for row in log if row["event_id"] not in corrected and row["published_on"] <= "2026-02-03"]
     record, origin = load_record(), date(2025, 2, 3)
     known = Log.of(record, date(2026, 2, 3))
     answers = {"yes": 0, "no": 0}
@@ -390,8 +462,7 @@ def test_rules_agree_with_a_plain_reading_of_the_packaged_log():
         last = origin + timedelta(days=int(months * 365.25 / 12))
         came = any(
             row["case_id"] == name
-            and row["type"] in FAMILY_TYPES[family]
-            and row["scope"] != "person"
+            and family_of(row["type"], row["scope"]) == family
             and str(origin) < row["date"] <= str(last)
             for row in log
         )
@@ -458,9 +529,16 @@ def test_every_target_has_a_rule_that_can_be_checked(made, tmp_path):
     assert not any(problem_of(r) for r in rules.values())
     assert {r["grace_days"] for r in rules.values()} == {14}
     assert {k[0] for k, r in rules.items() if r["rule"] == "manual"} == {
-        "valuation_change", "moderation_spending", "total_cost"}  # fmt: skip
+        "valuation_impact", "valuation_change", "moderation_spending", "cost:moderation", "cost:advertising",
+        "total_cost"}  # fmt: skip
     assert rules["event:fine", 6, "m"]["cases"] == ["a1", "a2"]  # open at the origin: of these the forecast speaks
     assert rules["event_in_proceeding:fine", 6, "b1"]["cases"] == ["b1"]
+    called = {
+        name: (rules[f"event:{name}", 6, "m"]["rule"], rules[f"event:{name}", 6, "m"].get("family")) for name in FLAGS
+    }
+    assert called == {name: ("event", name) for name in TARGET_FAMILIES} | {
+        "dropped": ("event", "closure"), "all_closed": ("all_closed", None), "appeal": ("event", "appeal_of_new_fine"),
+        "appeal_of_old_fine": ("event", "appeal_of_old_fine")}  # fmt: skip
     assert rules["fine_left_share", 24, "m"] | {"left": True, "turnover_eur": 4e9, "turnover_year": 2023} == (
         rules["fine_left_share", 24, "m"])  # fmt: skip
     assert rules["user_attrition", 6, "m"]["base_millions"] == 100
@@ -652,7 +730,7 @@ def test_a_late_publication_is_a_new_version(begun):
 
 def test_a_record_that_is_not_the_right_one_is_refused(begun, made, tmp_path):
     head = open_ledger(begun).head
-    with pytest.raises(InputError, match="lies after the record's last publication, 2026-03-01"):
+    with pytest.raises(InputError, match="lies after the record's last complete day, 2026-03-01"):
         resolve(begun, small(), as_of="2026-03-02")
     with pytest.raises(InputError, match="older than this forecast: it is read as of 2025-01-30"):
         resolve(begun, small(), as_of="2025-01-30")
@@ -1334,6 +1412,89 @@ def test_the_commands_in_a_row(made, tmp_path, command):
     assert "holds no ledger" in command("resolve", "elsewhere", code=1)
 
 
+# The track record that comes with the package
+
+
+FIRST = "5b248906a8aa4f42e481857c1f0bf97a9841577c78f5b219c13999df6e34b028"
+"""The entry that version 0.1.0 wrote."""
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory):
+    """Return a copy of the packaged ledger's first entry, resolved by the packaged record."""
+    folder = tmp_path_factory.mktemp("track") / "ledger"
+    shutil.copytree(packaged_ledger(), folder)
+    for path in (folder / "entries").iterdir():
+        if path.name != "000001.json":
+            path.unlink()
+    resolve(folder, clock=at(LATE))
+    return folder
+
+
+def test_the_packaged_track_record_loads_as_version_0_1_wrote_it():
+    """Its format, its names of targets and its clauses must be read for ever."""
+    first = open_ledger(packaged_ledger()).entries[0]
+    assert first.sha256 == FIRST
+    assert (first.body["targets"], first.body["origin_date"]) == (2585, "2026-02-03")
+    targets = standing(open_ledger(packaged_ledger(), until=1))
+    assert len(targets) == 2585
+    closing = json.loads(targets.loc[targets["target"] == "event:closure", "rule"].iloc[0])
+    assert closing["rule"] == "all_closed"
+    rule_of_class = targets.loc[targets["target"] == "resolved_scenario", "rule"].iloc[0]
+    assert json.loads(rule_of_class)["clauses"] == OLD_CLAUSES
+
+
+def test_the_track_record_resolves_and_beats_its_baselines_as_far_as_anybody_looked(track):
+    scores = score_ledger(track)
+    stands = scores.counts.set_index("group").loc["events in proceedings"]
+    assert stands["issued"] == 2464
+    assert (stands["resolved"], stands["early"], stands["open"]) == (825, 50, 1589)
+    rows = scores.skill.query("group == 'events in proceedings' and score == 'log_score'").set_index("baseline")
+    assert set(rows["timing"]) == {"late"}
+    assert set(zip(rows["targets"], rows["matters"], rows["yes"], rows["events"], strict=True)) == {(825, 39, 24, 19)}
+    expected = {"by_class": 0.067, "pooled": 0.148, "incidence": 0.219}
+    assert rows["skill"].to_dict() == pytest.approx(expected, abs=0.001)
+    assert (rows["skill_low"] < rows["skill"]).all()
+    assert rows.loc["by_class", "skill_low"] < 0 < rows.loc["pooled", "skill_low"]
+    resolved = standing(open_ledger(track)).query("status == 'resolved' and outcome == 'no'")
+    seen = load_record().proceedings.set_index("case_id")["observed_until"]
+    for row in resolved.itertuples():
+        assert all(seen[case] >= row.until for case in json.loads(row.rule)["cases"])
+
+
+def test_a_hindcast_is_called_one_wherever_it_is_shown(track, command):
+    said = "Entry 1 is a hindcast: issued late, 297 days after its origin, from a model frozen early"
+    assert score_ledger(track).about["remarks"][0].startswith(said)
+    assert said in " ".join(command("score", track).split())
+    assert said in " ".join(command("resolve", track).split())
+    caption = track_record(score_ledger(track)).get_supxlabel()
+    assert said in " ".join(caption.split())
+
+
+def test_the_packaged_ledger_is_read_by_name_and_added_to_as_a_copy(tmp_path, command):
+    before = {p: p.read_bytes() for p in packaged_ledger().rglob("*") if p.is_file()}
+    assert "2,585" in command("score", "track-record", "--until", "1")
+    assert not (tmp_path / "track-record").exists()
+    command("resolve", "track-record")
+    own = open_ledger(tmp_path / "track-record")
+    assert own.entries[0].sha256 == FIRST
+    assert own.of("resolution")
+    assert {p: p.read_bytes() for p in packaged_ledger().rglob("*") if p.is_file()} == before
+
+
+def test_todays_forecast_follows_the_track_record(packaged_folder, track, tmp_path):
+    """A forecast of another format, with other targets, in the same ledger; both resolve and score."""
+    folder = shutil.copytree(track, tmp_path / "ledger")
+    number = len(open_ledger(folder).entries) + 1
+    assert issue(packaged_folder, folder, clock=at(LATE)).index == number
+    resolve(folder, clock=at(LATE))
+    rows = standing(open_ledger(folder)).query("entry == @number")
+    of = rows.set_index(["target", "horizon", "location"])["status"]
+    assert {"event:dropped", "event:all_closed", "event:appeal_of_old_fine"} <= set(rows["target"])
+    assert of["event_in_proceeding:fine", 3, "fr-crim-x-2025"] == "resolved"
+    assert set(score_ledger(folder).table["entry"]) == {1, number}
+
+
 def test_a_real_forecast_is_issued_whole(packaged_folder, packaged, tmp_path):
     entry = issue(packaged_folder, tmp_path / "ledger")
     targets, numbers = rows_of(tmp_path / "ledger", "targets"), rows_of(tmp_path / "ledger", "forecasts")
@@ -1351,7 +1512,8 @@ def test_a_real_forecast_is_issued_whole(packaged_folder, packaged, tmp_path):
     median = summary.query("scenario == 'all' and target == 'total_cost'").set_index("horizon_months")["q50"]
     assert by["total_cost", 24, "0.5"] == pytest.approx(median[24], rel=1e-9)
     assert {"brief", "inside", "outside", "pooled", "by_class", "incidence", "forecast"} == set(numbers["model_id"])
-    assert resolve(tmp_path / "ledger").entry is None  # nothing is known after the record's last day
+    known = resolve(tmp_path / "ledger", as_of="2026-02-03")
+    assert known.entry is None  # nothing is known of days after the origin
     scores = score_ledger(tmp_path / "ledger")
     assert scores.table.empty
     assert scores.counts["open"].sum() == entry.body["targets"]

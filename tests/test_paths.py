@@ -1,293 +1,202 @@
-"""Simulated paths against what is known in closed form, and against the analyst's statements."""
+"""Simulated courses against closed forms: competing hazards, statements with a tempo, closings, openings, stages."""
 
-from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
-from scipy.linalg import expm
-from scipy.stats import expon, gamma, kstest, poisson
-from worlds import AS_OF, load_record, load_specification
+from scipy import stats
 
-from forecast.exposure import CELLS, build_exposure
-from forecast.likelihood import base_hazards, first_hazards, row_effects, tilts
-from forecast.observations import observe
-from forecast.parameters import constants, coordinates, draw_prior, effects, parameters
-from forecast.paths import Hazards, Start, simulate_paths
-from forecast.vocabulary import FAMILIES, SCENARIOS, STAGES
+from forecast.projection.paths import Hazards, Kinds, Law, Start, simulate_paths
+from forecast.regime import load_regime
 
-K = {family: i for i, family in enumerate(FAMILIES)}
 N = 20_000
+regime = cache(load_regime)
 
 
-def hazards(rates: dict[str, float] | np.ndarray, n: int = N, proceedings: int = 1, **other) -> Hazards:
-    """Return constant hazards per month by family (or family by cell), and nothing else that moves."""
-    base = np.zeros((len(FAMILIES), CELLS))
-    if isinstance(rates, dict):
-        for family, rate in rates.items():
-            base[K[family]] = rate
-    else:
-        base = rates
-    plain = {
-        "base": np.broadcast_to(base, (n, *base.shape)).copy(),
-        "effect": np.ones((n, proceedings, len(FAMILIES))),
-        "tilt": np.ones((n, len(FAMILIES))),
-        "frailty": np.ones(n),
-        "multiplier": np.zeros((n, len(FAMILIES), 1)),
-        "ends": np.zeros((len(FAMILIES), 1)),
-        "closing": np.zeros(n),
-        "opening": np.zeros((n, 2)),
-        "raising": np.zeros(len(FAMILIES), dtype=bool),
-        "raised_months": 12.0,
-    }
-    return Hazards(**{**plain, **other})
+def families():
+    return list(regime().family_names)
 
 
-def start(proceedings: int = 1, **other) -> Start:
-    plain = {
-        "age": np.zeros(proceedings),
-        "stage": np.zeros(proceedings, dtype=int),
-        "is_open": np.ones(proceedings, dtype=bool),
-        "happened": np.zeros(len(FAMILIES), dtype=bool),
-        "elapsed": 0.0,
-        "raised_until": 0.0,
-    }
-    return Start(**{**plain, **other})
-
-
-def run(h: Hazards, s: Start | None = None, horizon: float = 60.0, seed: int = 1, **other):
-    return simulate_paths(h, s or start(), horizon, np.random.default_rng(seed), **other)
-
-
-def close(share: np.ndarray, expected, n: int = N):
-    """Assert that shares of ``n`` paths agree with probabilities, within 4 standard errors."""
-    expected = np.asarray(expected)
-    error = np.sqrt(np.maximum(expected * (1 - expected), 1e-12) / n)
-    assert np.all(np.abs(share - expected) < 4 * error + 1e-12), (share, expected)
-
-
-def test_one_family_is_exponential():
-    paths = run(hazards({"search": 0.05}), horizon=1e4)
-    assert kstest(paths.first[:, 0, K["search"]], expon(scale=20).cdf).pvalue > 1e-3
-    assert np.isinf(paths.first[:, 0, K["summons"]]).all()
-
-
-def test_events_of_one_family_are_poisson():
-    paths = run(hazards({"search": 0.05}))
-    counts = np.bincount(np.bincount(paths.path, minlength=N), minlength=12)[:12] / N
-    close(counts, poisson(3.0).pmf(np.arange(12)))
-    assert np.all((paths.time > 0) & (paths.time <= 60))
-
-
-def test_frailty_effect_and_tilt_multiply():
-    h = hazards({"search": 0.01}, proceedings=2)
-    h.effect[:, 1], h.tilt[:], h.frailty[:] = 3.0, 2.0, 1.5
-    counts = np.bincount(run(h, start(2)).proceeding, minlength=2) / N
-    assert counts == pytest.approx([60 * 0.03, 60 * 0.09], rel=0.02)
-
-
-def test_competing_risks():
-    rates = {"search": 0.02, "summons": 0.03, "closure": 0.05}
-    paths = run(hazards(rates), horizon=12)
-    closed = paths.first[:, 0, K["closure"]]
-    close(np.isfinite(closed).mean(), 1 - np.exp(-0.6))
-    assert np.array_equal(closed, paths.all_closed)
-    first = paths.first[:, 0].min(axis=1)
-    for family, rate in rates.items():
-        share = np.mean((paths.first[:, 0, K[family]] == first) & np.isfinite(first))
-        close(share, rate / 0.1 * (1 - np.exp(-1.2)))
-        before = np.isfinite(paths.first[:, 0, K[family]]).mean()
-        total = rate + rates["closure"] * (family != "closure")
-        close(before, rate / total * (1 - np.exp(-12 * total)))  # nothing happens in a closed proceeding
-    late = paths.time > closed[paths.path]
-    assert not late.any()
-
-
-def test_phases_by_hand():
-    base = np.zeros((len(FAMILIES), CELLS))
-    base[K["search"]] = np.repeat([0.1, 0.02, 0.005], len(STAGES))
-    for age in (0.0, 3.0, 6.0, 20.0, 24.0, 40.0):
-        first = run(hazards(base), start(age=np.array([age]))).first[:, 0, K["search"]]
-        for t in (1.0, 4.0, 10.0, 30.0, 59.0):
-            lived = [
-                np.clip(age + t, low, high) - np.clip(age, low, high) for low, high in ((0, 6), (6, 24), (24, 1e9))
-            ]
-            close(np.mean(first <= t), 1 - np.exp(-np.dot(lived, [0.1, 0.02, 0.005])))
-
-
-def test_stages_as_a_markov_chain():
-    """Findings, then a fine that may close: states before, after findings, after a decision and open, closed."""
-    base = np.zeros((len(FAMILIES), CELLS))
-    by_stage = {"findings": [0.08, 0.08, 0.08], "fine": [0.01, 0.06, 0.02], "closure": [0.01, 0.02, 0.03]}
-    for family, rates in by_stage.items():
-        base[K[family]] = np.tile(rates, 3)
-    rate = np.zeros((4, 4))
-    p = 0.3
-    for s in range(3):
-        rate[s, max(s, 1)] += by_stage["findings"][s]
-        rate[s, 2] += (1 - p) * by_stage["fine"][s]
-        rate[s, 3] += p * by_stage["fine"][s] + by_stage["closure"][s]
-        rate[s, s] -= rate[s].sum()
-    rate[1, 1], rate[2, 2] = -rate[1, 2:].sum(), -rate[2, 3]
-    for horizon in (6.0, 24.0, 60.0):
-        paths = run(hazards(base, closing=np.full(N, p)), horizon=horizon)
-        closed = paths.all_closed <= horizon
-        fined = np.isfinite(paths.first[:, 0, K["fine"]])
-        found = np.isfinite(paths.first[:, 0, K["findings"]])
-        states = np.array([~closed & ~fined & ~found, ~closed & ~fined & found, ~closed & fined, closed]).mean(axis=1)
-        close(states, expm(rate * horizon)[0])
-
-
-def test_commitments_move_the_stage_and_may_close():
-    paths = run(hazards({"commitments": 0.1}, closing=np.ones(N)), horizon=24)
-    close(np.mean(paths.all_closed <= 24), 1 - np.exp(-2.4))
-    assert np.bincount(paths.path).max() == 1
-
-
-def test_a_closed_proceeding_stays_silent():
-    h = hazards({"search": 0.05}, proceedings=2)
-    paths = run(h, start(2, is_open=np.array([True, False])))
-    assert set(paths.proceeding) == {0}
-
-
-def test_all_closed_is_the_last_closing():
-    paths = run(hazards({"closure": 0.03}, proceedings=3), start(3))
-    last = paths.first[:, :, K["closure"]].max(axis=1)
-    assert np.array_equal(paths.all_closed, last)
-    close(np.mean(last <= 60), (1 - np.exp(-1.8)) ** 3)
-
-
-def test_openings_are_poisson():
-    opening = np.tile([0.05, 0.2], (N, 1))
-    paths = run(hazards({}, opening=opening), start(raised_until=10.0))
-    counts = np.bincount(paths.opening_path, minlength=N)
-    close(np.bincount(counts, minlength=12)[:12] / N, poisson(0.2 * 10 + 0.05 * 50).pmf(np.arange(12)))
-    assert np.mean(paths.opening_time < 10) == pytest.approx(2 / 4.5, abs=0.01)
-
-
-def test_openings_are_raised_by_events():
-    raising = np.array([f == "search" for f in FAMILIES])
-    h = hazards({"search": 0.02, "summons": 0.5}, opening=np.tile([0.0, 0.1], (N, 1)), raising=raising)
-    paths = run(h)
-    by_path: dict[int, list[float]] = {}
-    for path, t in zip(paths.path[paths.family == K["search"]], paths.time[paths.family == K["search"]], strict=True):
-        by_path.setdefault(path, []).append(t)
-    for path, t in zip(paths.opening_path[:3000], paths.opening_time[:3000], strict=True):
-        assert any(0 < t - day <= 12 for day in by_path[path])
-    length = sum(union(days) for days in by_path.values())
-    assert len(paths.opening_time) / length == pytest.approx(0.1, rel=0.03)
-
-
-def union(days: list[float]) -> float:
-    total, reached = 0.0, 0.0
-    for day in sorted(days):
-        total += max(0.0, min(day + 12, 60) - max(day, reached))
-        reached = max(reached, min(day + 12, 60))
-    return total
-
-
-def test_same_seed_same_paths():
-    h = hazards({"search": 0.05, "closure": 0.01}, n=200)
-    one, two, other = run(h, seed=3), run(h, seed=3), run(h, seed=4)
-    for name in ("first", "path", "time", "family", "all_closed"):
-        assert np.array_equal(getattr(one, name), getattr(two, name))
-    assert not np.array_equal(one.first, other.first)
-
-
-def test_a_happened_family_is_back_at_its_reference_hazard():
-    multiplier, ends = np.zeros((N, len(FAMILIES), 1)), np.zeros((len(FAMILIES), 1))
-    multiplier[:, K["fine"]], ends[K["fine"]] = 4.0, 60.0
-    h = hazards({"fine": 0.02}, multiplier=multiplier, ends=ends)
-    h.tilt[:] = 0.5
-    happened = np.array([f == "fine" for f in FAMILIES])
-    close(np.mean(run(h, start(happened=happened), 12).first_any[:, K["fine"]] <= 12), 1 - np.exp(-0.12))
-    paths = run(h, horizon=12)
-    close(np.mean(paths.first_any[:, K["fine"]] <= 12), 1 - np.exp(-0.96))
-    after = np.sum(12 - np.minimum(paths.first_any[:, K["fine"]], 12))
-    again = len(paths.path) - np.isfinite(paths.first_any[:, K["fine"]]).sum()
-    assert again / after == pytest.approx(0.01, rel=0.1)
-
-
-def test_elapsed_time_chooses_the_interval():
-    multiplier, ends = np.zeros((N, len(FAMILIES), 2)), np.zeros((len(FAMILIES), 2))
-    multiplier[:, K["fine"]], ends[K["fine"]] = [1.0, 3.0], [6.0, 24.0]
-    for elapsed in (0.0, 4.0, 6.0, 30.0):
-        h = hazards({"fine": 0.02}, multiplier=multiplier, ends=ends)
-        first = run(h, start(elapsed=elapsed), 20).first_any[:, K["fine"]]
-        early = np.clip(6 - elapsed, 0, 10)
-        close(np.mean(first <= 10), 1 - np.exp(-0.02 * (early + 3 * (10 - early))))  # the last one persists
-
-
-# The analyst's statements: with stages frozen and nothing closing, simulation gives back what was said.
-
-
-def stated_world(n: int, seed: int):
-    """Return the focal matter at the brief, its effects at one random point, and statements without errors."""
-    spec = load_specification()
-    x = build_exposure(load_record(), spec, AS_OF)
-    fixed = constants(spec, x)
-    table = parameters(spec, coordinates(x, observe(load_record(), spec, AS_OF)))
-    rng = np.random.default_rng(seed)
-    raw = draw_prior(table, 1, rng)
-    sure = replace(fixed, statement_sd=0.0, statement_loc=stated_logits(spec))
-    return spec, x, effects(raw, sure), rng.gamma(2.0, 0.5, n)
-
-
-def stated_logits(spec) -> np.ndarray:
-    """Return logit Q of every statement, from the file's cumulative probabilities."""
-    rows = []
-    for family in FAMILIES:
-        course = spec.statements.families.get(family)
-        for k in range(len(course.limited) if course else 0):
-            values = [[0.0, *(p.value for p in course[s])] for s in SCENARIOS]
-            q = np.array([(v[k + 1] - v[k]) / (1 - v[k]) for v in values])
-            rows.append(np.log(q / (1 - q)))
-    return np.array(rows)
-
-
-def ends_of(x) -> np.ndarray:
-    most = max(g.interval for g in x.groups) + 1
-    ends = np.zeros((len(FAMILIES), most))
-    for g in x.groups:
-        ends[K[g.family], g.interval] = g.end
-    return ends
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("s", range(len(SCENARIOS)))
-def test_statements_come_back(s, seed):
-    n = 10_000
-    spec, x, effect, frailty = stated_world(n, seed)
-    base, own = base_hazards(effect), row_effects(effect, x)[:, : x.n_focal]
-    _, of_group = first_hazards(effect, x, base, own)
-    multiplier = np.zeros((1, len(FAMILIES), ends_of(x).shape[1]))
-    for g, group in enumerate(x.groups):
-        multiplier[0, K[group.family], group.interval] = of_group[0, g, s]
-    base[:, [k for f, k in K.items() if f not in spec.statements.families]] = 0.0  # the others change nothing
-    repeat = {
-        "base": base,
-        "effect": own,
-        "multiplier": multiplier,
-        "tilt": np.minimum(tilts(effect)[:, :, s], 1.0),
-    }
-    h = hazards({}, n, x.n_focal, ends=ends_of(x), frailty=frailty, closing=np.ones(n),
-                **{k: np.repeat(v, n, axis=0) for k, v in repeat.items()})  # fmt: skip
-    begin = Start(x.age[: x.n_focal], x.stage[: x.n_focal], x.is_open[: x.n_focal], x.happened, 0.0, 0.0)
-    paths = run(h, begin, 60.0, seed, frozen=True)
-    for family, course in spec.statements.families.items():
-        first, previous = paths.first_any[:, K[family]], 0.0
-        waiting = np.ones(n, dtype=bool)
-        for statement in course[SCENARIOS[s]]:
-            close(np.mean(first <= statement.within), statement.value, n)
-            step = (statement.value - previous) / (1 - previous)
-            close(np.mean(first[waiting] <= statement.within), step, waiting.sum())
-            waiting, previous = first > statement.within, statement.value
-    assert np.all(np.diff([np.mean(paths.first_any <= t, axis=0) for t in (6, 12, 24, 60)], axis=0) >= 0)
-
-
-def test_frailty_gives_gamma_mixed_counts():
-    frailty = np.random.default_rng(8).gamma(2.0, 0.5, N)
-    paths = run(hazards({"search": 0.05}, frailty=frailty))
-    none = np.mean(np.bincount(paths.path, minlength=N) == 0)
-    assert none == pytest.approx(
-        gamma(2.0, scale=0.5).expect(lambda f: np.exp(-3 * f)), abs=4 * np.sqrt(0.16 * 0.84 / N)
+def hazards(n=N, level=-50.0, **by_family):
+    """Return hazards of one kind of proceeding: ``level`` everywhere but in the named families; no other effects."""
+    f = len(families())
+    levels = np.full((n, 1, f), level)
+    for name, rate in by_family.items():
+        levels[:, 0, families().index(name.replace("_at_", "."))] = np.log(rate)
+    return Hazards(
+        level=levels,
+        stage=np.zeros((n, len(regime().stage_names), f)),
+        age=np.zeros((n, f)),
+        law=np.zeros((n, len(regime().rules))),
+        multiplier=np.ones((n, f, 1)),
+        tempo=np.ones(n),
+        closing=np.zeros(n),
+        opening=np.zeros((n, 2)),
     )
+
+
+def kinds(name="consumer"):
+    c = regime().class_names.index(name)
+    return Kinds(*(np.array([x]) for x in (c, 0, regime().first_stage(name), 0)), np.array([1.0]))
+
+
+def start(proceedings=1, ends=None, name="consumer", elapsed=0.0, **other):
+    p = np.zeros(proceedings)
+    f = len(families())
+    return Start(
+        kind=p.astype(np.int64),
+        age=p + other.get("age", 3.0),
+        in_stage=p + 1.0,
+        stage=np.full(proceedings, regime().first_stage(name)),
+        marks=p.astype(np.int64),
+        is_open=np.ones(proceedings, dtype=bool),
+        happened=np.zeros(f, dtype=bool),
+        elapsed=elapsed,
+        ends=np.zeros((f, 1)) if ends is None else ends,
+        raised_until=other.get("raised_until", 0.0),
+    )
+
+
+def run(h, s, months=24.0, k=None, law=None, seed=1):
+    seeds = np.random.default_rng(seed).integers(0, 2**32, len(h.tempo), dtype=np.uint64)
+    return simulate_paths(h, s, k or kinds(), law or Law.of(regime()), regime().rule_table, months, seeds)
+
+
+def test_competing_hazards_are_exponential_and_shared_in_proportion():
+    paths = run(hazards(request=0.02, search=0.06), start(2))
+    first = paths.first[:, [families().index("request"), families().index("search")]]
+    soonest = first.min(axis=1)
+    came = soonest[np.isfinite(soonest)]
+    truncated = stats.truncexpon(24 * 2 * 0.08, scale=1 / (2 * 0.08))
+    assert stats.kstest(came, truncated.cdf).pvalue > 1e-4
+    assert np.isfinite(soonest).mean() == pytest.approx(1 - np.exp(-24 * 0.16), abs=0.01)
+    assert (first[:, 1] < first[:, 0]).mean() == pytest.approx(0.75, abs=0.02)
+    counts = np.bincount(paths.path[paths.family == families().index("search")], minlength=N)
+    assert counts.mean() == pytest.approx(24 * 2 * 0.06, rel=0.02)
+    assert counts.var() == pytest.approx(counts.mean(), rel=0.05)
+
+
+def test_a_stated_family_follows_its_tempo_and_the_compensator_has_the_same_mean():
+    """With tempo Gamma(k, k) the first event has come by the end with probability 1 - (1 + A / k)^-k."""
+    k, f = 3.0, families().index("search")
+    ends = np.zeros((len(families()), 2))
+    ends[f] = (6.0, 24.0)
+    h = hazards(search=0.05)
+    multiplier = np.ones((N, len(families()), 2))
+    multiplier[:, f] = (0.5, 3.0)
+    h = h._replace(multiplier=multiplier, tempo=np.random.default_rng(3).gamma(k, 1 / k, N))
+    paths = run(h, start(2, ends), 30.0)
+    first = paths.first[:, f]
+    total = 2 * 0.05 * np.cumsum([0.5 * 6, 3.0 * 18])
+    for month, a, interval in ((6.0, total[0], 1), (24.0, total[1], 2)):
+        expected = 1 - (1 + a / k) ** -k
+        assert (first <= month).mean() == pytest.approx(expected, abs=0.012)
+        assert paths.compensator[:, f, :interval].sum(axis=1).mean() == pytest.approx(expected, abs=0.012)
+    later = paths.time[(paths.family == f)] > np.repeat(first, np.bincount(paths.path[paths.family == f], minlength=N))
+    assert later.any()  # later events come at the reference hazard
+
+
+def test_intervals_count_from_the_brief_and_not_from_now():
+    f = families().index("search")
+    ends = np.zeros((len(families()), 2))
+    ends[f] = (6.0, 24.0)
+    multiplier = np.ones((N, len(families()), 2))
+    multiplier[:, f] = (10.0, 1.0)
+    paths = run(hazards(search=0.02)._replace(multiplier=multiplier), start(1, ends, elapsed=4.0), 2.0)
+    assert (paths.first[:, f] <= 2.0).mean() == pytest.approx(1 - np.exp(-10 * 0.02 * 2), abs=0.012)
+
+
+def test_an_event_moves_the_stage_and_the_stages_effect_applies():
+    h = hazards(findings=0.2, fine=0.01)
+    stage = h.stage.copy()
+    stage[:, regime().stage_names.index("after_findings"), families().index("fine")] = np.log(30.0)
+    paths = run(h._replace(stage=stage), start(1), 12.0)
+    findings, fine = (paths.first[:, families().index(name)] for name in ("findings", "fine"))
+    before = np.minimum(findings, 12.0).sum()
+    since = paths.time[paths.family == families().index("fine")]
+    owner = paths.path[paths.family == families().index("fine")]
+    early = since < findings[owner]
+    assert early.sum() == pytest.approx(0.01 * before, abs=5 * np.sqrt(0.01 * before))
+    # A decision is a stage of its own: of fines after findings only first ones are at 30 times the hazard.
+    at_risk = (np.minimum(np.where(fine > findings, fine, 12.0), 12.0) - np.minimum(findings, 12.0))[
+        fine > findings
+    ].sum()
+    first_late = ((fine > findings) & np.isfinite(fine)).sum()
+    assert first_late == pytest.approx(0.3 * at_risk, rel=0.05)
+
+
+def test_closings_end_a_proceeding_and_the_last_one_the_matter():
+    paths = run(hazards(closure=0.1, request=0.5), start(2), 60.0)
+    closure = paths.first_in(2)[:, :, families().index("closure")]
+    assert np.isfinite(closure).mean() == pytest.approx(1 - np.exp(-6), abs=0.01)
+    requests = paths.family == families().index("request")
+    assert (paths.time[requests] < closure[paths.path[requests], paths.proceeding[requests]]).all()
+    assert np.array_equal(paths.all_closed, np.where(np.isfinite(closure).all(axis=1), closure.max(axis=1), np.inf))
+
+
+def test_a_decision_closes_with_its_probability():
+    h = hazards(fine=0.2)
+    paths = run(h._replace(closing=np.full(N, 0.3)), start(1), 48.0)
+    fines = np.bincount(paths.path, minlength=N)
+    came = fines > 0
+    assert fines[came].max() > 1
+    one = (paths.all_closed <= 48.0)[came].sum() / fines.sum()
+    assert one == pytest.approx(0.3, abs=0.01)
+
+
+def test_new_proceedings_open_and_are_followed():
+    h = hazards(request=0.1)
+    rates = np.tile([0.05, 0.2], (N, 1))
+    paths = run(h._replace(opening=rates), start(1, raised_until=10.0), 30.0)
+    expected = 10 * 0.2 + 20 * 0.05
+    counts = np.bincount(paths.new_path, minlength=N)
+    assert counts.mean() == pytest.approx(expected, rel=0.03)
+    assert counts.var() == pytest.approx(expected, rel=0.06)
+    lived = (30.0 - paths.new_time).sum()
+    theirs = (paths.proceeding >= 1).sum()
+    assert theirs == pytest.approx(0.1 * lived, rel=0.03)
+
+
+def test_an_escalation_raises_the_rate_of_openings():
+    h = hazards(search=0.05)
+    law = Law.of(regime(), ("search",), 12.0)
+    paths = run(h._replace(opening=np.tile([0.0, 0.3], (N, 1))), start(1), 24.0, law=law)
+    first = paths.first_in(1)[:, 0, families().index("search")]
+    assert (paths.new_time > first[paths.new_path] - 1e-9).all()
+
+
+def test_rules_hold_where_the_regime_says_so():
+    """A Commission file that was not formally opened: everything but requests at a twentieth."""
+    h, rule = (
+        hazards(findings=0.2, request=0.2),
+        [r.name for r in regime().rules].index("Commission file not formally opened"),
+    )
+    law = h.law.copy()
+    law[:, rule] = np.log(0.05)
+    closed, opened = start(1, name="commission_dsa"), start(1, name="commission_dsa")
+    opened = opened._replace(marks=np.array([1 << regime().mark_names.index("formally_opened")]))
+    k = kinds("commission_dsa")
+    for where, factor in ((closed, 0.05), (opened, 1.0)):
+        paths = run(h._replace(law=law), where, 5.0, k=k)
+        first = paths.first[:, families().index("findings")]
+        assert (first <= 5.0).mean() == pytest.approx(1 - np.exp(-0.2 * factor * 5), abs=0.012)
+        requests = paths.first[:, families().index("request")]
+        assert (requests <= 5.0).mean() == pytest.approx(1 - np.exp(-1.0), abs=0.012)
+
+
+def test_age_enters_by_bands_and_stops_to_change():
+    h = hazards(search=0.01)
+    h = h._replace(age=np.full_like(h.age, 1.0))
+    paths = run(h, start(1, age=0.0), 60.0)
+    grid = np.arange(0, 60, 0.01) + 0.005
+    expected = (0.01 * np.exp(regime().time.log_age(grid)) * 0.01).sum()
+    assert len(paths.path) / N == pytest.approx(expected, rel=0.03)
+
+
+def test_the_same_seeds_give_the_same_courses_whatever_their_order():
+    h, seeds = hazards(200, request=0.1, fine=0.05), np.arange(200, dtype=np.uint64)
+    law = Law.of(regime())
+    one = simulate_paths(h, start(2), kinds(), law, regime().rule_table, 24.0, seeds)
+    back = np.arange(200)[::-1]
+    two = simulate_paths(h.take(back), start(2), kinds(), law, regime().rule_table, 24.0, seeds[back])
+    assert np.array_equal(one.first, two.first[back])

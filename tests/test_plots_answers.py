@@ -16,6 +16,7 @@ from forecast import plots
 from forecast.files import InputError
 from forecast.labels import names_of
 from forecast.plots import answers
+from forecast.plots.courses import EVENTS
 from forecast.plots.look import SCENARIO_COLOURS
 from forecast.quantities import percent
 from forecast.terminal.forecasts import views_of
@@ -23,7 +24,8 @@ from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS
 from forecast.watchlist import both_views
 
 FIGURES = ("scenarios", "targets", "exceedance", "events", "watchlist")
-IMPACTS = ["valuation_change", "user_attrition", "moderation_spending", "total_cost"]
+IMPACTS = ["valuation_impact", "valuation_change", "user_attrition", "moderation_spending", "cost:moderation"]
+IMPACTS += ["cost:advertising", "total_cost"]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_letters_can_be_read_on_every_colour():
 
 
 def test_every_target_and_view_has_a_name(packaged):
-    assert list(views_of(packaged.manifest)) == ["brief", "inside", "outside", "resolved_60m"]
+    assert list(views_of(packaged.manifest)) == ["brief", "inside", "outside", "base_rate", "resolved_60m"]
     kinds, labels = {"months_to"}, packaged.manifest["labels"]
     names = {n for n in packaged.outcomes.data_vars if n.split(":")[0] not in kinds} - {"scenario"}
     classes = {f"resolved_scenario:{scenario}" for scenario in SCENARIOS}
@@ -178,7 +180,7 @@ def test_dots_are_probabilities_of_posterior_and_prior(packaged, drawn, horizon)
 def test_medians_and_bars_are_quantiles(packaged, drawn):
     summary = packaged.tables["summary"].query("scenario == 'all' and unit != 'probability'")
     summary = summary[~summary["target"].str.startswith("months_to")]
-    assert len(summary) == 11 * len(HORIZONS)
+    assert len(summary) == 14 * len(HORIZONS)
     for target, rows in summary.groupby("target"):
         unit = rows["unit"].iloc[0]
         scale = 1e-6 if unit.startswith("EUR") else 1 if unit == "count" else 100
@@ -235,7 +237,7 @@ def test_exceedance_is_the_share_of_draws_above(packaged, drawn, horizon):
 def test_event_curves_are_frequencies(packaged, drawn):
     scenario = packaged.outcomes["scenario"].values
     summary = packaged.tables["summary"].set_index(["target", "horizon_months", "scenario"])["mean"]
-    for family in (*answers.TARGET_FAMILIES, "closure", "appeal"):
+    for family in EVENTS:
         times = packaged.outcomes[f"months_to:{family}"].sel(horizon=60).values
         for name in ("all", *SCENARIOS):
             x, y = line(drawn["events"], f"{family}:{name}")
@@ -260,9 +262,9 @@ def test_markers_are_the_statements_and_their_mixture(packaged, drawn):
         mixed = [sum(brief[s] * p for s, p in zip(r["scenario"], r["stated"], strict=True))
                  for _, r in own.groupby("within_months")]  # fmt: skip
         np.testing.assert_allclose(y, mixed)
-    for family in {*answers.TARGET_FAMILIES, "closure", "appeal"} - set(table["family"]):
+    for family in set(EVENTS) - set(table["family"]):
         assert f"stated:{family}:all" not in gids(drawn["events"])
-    assert "net of closures" in caption(drawn["events"])
+    assert "Markers: what the analyst stated on 2026-02-03" in caption(drawn["events"])
 
 
 def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):
@@ -271,8 +273,8 @@ def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):
     elapsed = (pd.Timestamp("2026-12-31") - pd.Timestamp("2026-02-03")).days / DAYS_PER_MONTH
     x, _ = line(picture, "stated:suspension:crackdown")
     np.testing.assert_allclose(x, [24 - elapsed, 60 - elapsed])
-    for seen in ("findings", "order", "executive"):
-        came = seen in {"findings", "order"}  # no executive was charged in that record
+    for seen in ("findings", "order.extensive", "executive"):
+        came = seen in {"findings", "order.extensive"}  # no executive was charged in that record
         assert (f"stated:{seen}:limited" not in gids(picture)) == came
     assert "count from 2026-02-03" in caption(picture)
     targets = plots.targets(replace(packaged, manifest=manifest))
@@ -324,7 +326,7 @@ def test_an_unknown_window_is_refused(packaged):
 
 def test_before_the_brief_everything_is_drawn_and_said(before_the_brief):
     drawn = {name: plots.PLOTS[name](before_the_brief) for name in FIGURES}
-    assert [len(c) for c in drawn["scenarios"].axes[0].containers] == [2, 2, 2]
+    assert [len(c) for c in drawn["scenarios"].axes[0].containers] == [3, 3, 3]
     assert "before it there is only the outside view" in caption(drawn["scenarios"])
     for name in ("targets", "exceedance"):
         assert "Posterior only: before the brief's date, 2026-02-03, there is no prior" in caption(drawn[name])

@@ -9,9 +9,8 @@ import forecast
 from forecast import plots
 from forecast.backtesting.rows import FORECASTERS
 from forecast.plots import backtests, look
-from forecast.plots.answers import FAMILY_NAMES
-from forecast.plots.reliability import CLIP, COLOURS, PARTS, counts, pit, reliability, skill
-from forecast.terminal.scores import FEW, FEW_MARK
+from forecast.plots.reliability import CLIP, COLOURS, NAMES, PARTS, counts, pit, reliability, skill
+from forecast.terminal.scores import FEW, FEW_MARK, OTHERS
 
 
 def lines(picture, gid):
@@ -37,11 +36,12 @@ def test_reliability_shows_every_bin():
 
 
 def test_counts_show_what_was_observed_and_expected():
-    table = unfitted().counts.query("window_months == 'all' and target != 'all'")
+    table = unfitted().counts.query("window_months == 'all'")
+    table = table[~table["target"].isin(["all", OTHERS])]
     table = table.sort_values("observed", ascending=False, kind="stable")
     picture = counts(unfitted())
     axes = picture.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [FAMILY_NAMES[f] for f in table["target"]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [NAMES[f] for f in table["target"]]
     for line, name in zip(axes.lines, FORECASTERS, strict=True):
         np.testing.assert_allclose(line.get_xdata(), table[f"expected_{name}"])
     spans = axes.collections[0].get_segments()
@@ -67,8 +67,9 @@ def test_skill_shows_every_part_and_says_where_it_goes_on():
     picture = skill(unfitted())
     axes = picture.axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert len(names) == 15
-    assert names[0].startswith("All families (137 in ")
+    assert len(names) == 18
+    assert names[0].startswith("All families (340 in ")
+    assert names[1].startswith("All but procedural steps (338 in ")
     assert names[-1].startswith("Log size of a fine (")
     low, high = CLIP
     for name in list(FORECASTERS)[1:]:
@@ -91,7 +92,7 @@ def test_figures_say_what_they_are_of_and_fill_the_page():
     for draw in backtests.FIGURES.values():
         picture = draw(unfitted())
         caption = picture.get_supxlabel()
-        assert "origin 2024-08-03 to 2025-11-03, outside view" in caption
+        assert "origin 2024-08-03 to 2026-05-03, outside view" in caption
         assert picture.get_figwidth() == look.WIDTH
         bottom = min(axes.get_position().y0 for axes in picture.axes) * picture.get_figheight()
         assert bottom < 1.35  # no hole between axes and caption

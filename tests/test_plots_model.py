@@ -19,19 +19,22 @@ from scipy import stats
 from scipy.special import expit
 
 from forecast import plots
+from forecast.evidence.episodes import episodes, months_between
 from forecast.inference import gather
 from forecast.passports import passport
 from forecast.plots import model
+from forecast.plots.answers import FAMILY_NAMES
+from forecast.plots.brief import family_in
 from forecast.plots.look import ACCENT, INK, PRIOR
 from forecast.quantities import percent
 from forecast.replication import by_class_and_family
 from forecast.specification import load_specification
 from forecast.trees import prior_parameters
 from forecast.updating import settings_of
-from forecast.vocabulary import AUTHORITY_CLASSES, CLOSING_FAMILIES, FAMILIES, SCENARIOS, family_of
+from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES, SCENARIOS
 
-FIGURES = ("priors", "parameters", "predictive", "resolution")
-CHAINS = ("chain", "draw")
+FIGURES = ("priors", "parameters", "law", "powers", "predictive", "resolution")
+CHAINS, FOREST = ("chain", "draw"), {"column": "forest"}
 PRIORS = Path(__file__).parents[1] / "priors"
 
 
@@ -73,7 +76,8 @@ def test_nothing_global_changes_and_no_figure_stays_open(packaged, name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_caption_tells_interval_forecast_and_seed(drawn, packaged, name):
     text = caption(drawn[name])
-    assert ("Monte Carlo errors" if name == "resolution" else "eti 0.90") in text
+    said = {"resolution": "Monte Carlo errors", "powers": "posterior medians"}
+    assert said.get(name, "eti 0.90") in text
     assert packaged.manifest["origin"] in text
     assert packaged.manifest["priors_fingerprint"][:8] in text
     assert str(packaged.manifest["seed"]) in text
@@ -140,15 +144,17 @@ def test_percentiles_are_those_of_the_sample(drawn, packaged):
 
 
 def test_rates_stand_over_the_exact_interval_of_the_records_own(drawn, packaged):
-    data = packaged.tree["constant_data"]
-    months, count = float(data["months"].sum()), int((data["event_family"] == "fine").sum())
+    origin = packaged.specification.as_of
+    lives = episodes(packaged.record.as_of(origin).in_force(), packaged.specification.regime, origin)
+    months = sum(months_between(part.start, part.end) for life in lives for part in life.stretches)
+    count = sum(event.family == FAMILIES.index("fine") for life in lives for event in life.counted)
     axes = panels(drawn["priors"])["b"]
-    y = round(rows_of(axes)["hazard a month: fine"], 6)
+    y = round(rows_of(axes)["rate a month: fine"], 6)
     rate = count / months
     bar = next(p for p in axes.patches if isinstance(p, Rectangle) and round(p.get_y() + 0.35, 6) == y)
     exact = stats.chi2.ppf(0.05, 2 * count) / 2 / months, stats.chi2.ppf(0.95, 2 * count + 2) / 2 / months
     assert [bar.get_x() * rate, (bar.get_x() + bar.get_width()) * rate] == pytest.approx(exact)
-    stated = packaged.specification.hazards.rates["fine"]
+    stated = packaged.specification.regime.families["fine"].rate
     assert ranges_of(axes)[y] == pytest.approx((stated.low / rate, stated.high / rate))
     assert points_of(axes)[y][0] == pytest.approx(np.sqrt(stated.low * stated.high) / rate)
     assert axes.get_xscale() == "log"
@@ -162,7 +168,7 @@ def test_every_number_with_a_counterpart_has_a_row_and_warnings_show(drawn, told
     for axes, rows in ((parts["a"], ranked), (parts["b"], compared)):
         assert len(axes.get_yticks()) == len(rows)
         assert len(set(rows_of(axes))) == len(rows)
-        assert not any("." in label for label in rows_of(axes))
+        assert not any("." in label.replace("order.", "") for label in rows_of(axes))
         colours = [colour for _, (_, colour) in sorted(points_of(axes).items(), reverse=True)]
         marked = rows.loc[rows["figure"].notna(), "warning"]
         assert colours == [ACCENT if warning else PRIOR for warning in marked]
@@ -173,15 +179,17 @@ def test_every_number_with_a_counterpart_has_a_row_and_warnings_show(drawn, told
 
 
 def test_statements_lie_in_their_strips(drawn, packaged, told):
-    strips = {axes.get_title("left"): axes for axes in drawn["priors"].get_axes()}
+    strips = {axes.get_title("left").replace("\n", " "): axes for axes in drawn["priors"].get_axes()}
     for family, course in packaged.specification.statements.families.items():
-        points = [c for c in strips[family].collections if not isinstance(c, LineCollection)]
+        strip = strips[FAMILY_NAMES[family]]
+        points = [c for c in strip.collections if not isinstance(c, LineCollection)]
         values = [(c.get_offsets()[0, 1], to_hex(c.get_edgecolor()[0])) for c in points]
-        keys = [f"statements.families.{family}.{s}[{i}]" for s, part in course.items() for i in range(len(part))]
+        quoted = f'["{family}"]' if "." in family else f".{family}"
+        keys = [f"statements.families{quoted}.{s}[{i}]" for s, part in course.items() for i in range(len(part))]
         stated = [statement.value for _, part in course.items() for statement in part]
         assert [x for x, _ in values] == pytest.approx(stated)
         assert [colour for _, colour in values] == [ACCENT if told.loc[k, "warning"] else INK for k in keys]
-        bars = {round(p.get_x() + p.get_width() / 2): p for p in strips[family].patches if isinstance(p, Rectangle)}
+        bars = {round(p.get_x() + p.get_width() / 2): p for p in strip.patches if isinstance(p, Rectangle)}
         for place, key in enumerate(keys[: len(course.limited)]):
             low, high = (bars[place].get_y(), bars[place].get_y() + bars[place].get_height())
             seen = told.loc[key, ["figure_low", "figure_high"]].astype(float).clip(0.001, 0.999)
@@ -192,11 +200,11 @@ def test_a_rate_without_events_is_drawn_over_its_upper_end(packaged):
     early = packaged.record.as_of("2023-06-01")
     forecast = replace(packaged, record=early, specification=packaged.specification)
     rows = passport(forecast.specification, early).set_index("key")
-    none = [k for k in rows.index[rows["figure"] == 0] if k.startswith("hazards.rates")]
+    none = [k for k in rows.index[rows["figure"] == 0] if k.startswith("regime.families")]
     assert none
     axes = panels(plots.priors(forecast))["b"]
     for key in none:
-        y = round(rows_of(axes)[f"hazard a month: {key.rsplit('.', 1)[1]}"], 6)
+        y = round(rows_of(axes)[f"rate a month: {family_in(key).replace('_', ' ')}"], 6)
         bar = next(p for p in axes.patches if isinstance(p, Rectangle) and round(p.get_y() + 0.35, 6) == y)
         assert bar.get_x() + bar.get_width() == pytest.approx(1)
         assert ranges_of(axes)[y][1] == pytest.approx(rows.loc[key, "stated_high"] / rows.loc[key, "figure_high"])
@@ -205,7 +213,8 @@ def test_a_rate_without_events_is_drawn_over_its_upper_end(packaged):
 def test_other_prior_files_draw(packaged):
     spec = load_specification(PRIORS / "tiktok-commission-2026.yaml")
     figure = plots.priors(replace(packaged, specification=spec))
-    assert set(spec.statements.families) <= {axes.get_title("left") for axes in figure.get_axes()}
+    strips = {axes.get_title("left").replace("\n", " ") for axes in figure.get_axes()}
+    assert {FAMILY_NAMES[family] for family in spec.statements.families} <= strips
 
 
 # Parameters
@@ -219,17 +228,13 @@ def raw(packaged, group):
 
 
 DERIVED = {
-    ("hazard", "family", "fine"): lambda x: np.exp(x["log_rate"].sel(family="fine")),
-    ("severity", "class", "Limited impact"): lambda x: -np.exp(x["log_step"].sel(step="down")),
-    ("severity", "class", "Broader crackdown"): lambda x: np.exp(x["log_step"].sel(step="up")),
-    ("loading", "loaded", "findings"): lambda x: np.exp(x["log_loading"].sel(loaded_family="findings")),
-    ("loading", "loaded", "closure (downwards)"): lambda x: np.exp(x["log_loading"].sel(loaded_family="closure")),
-    ("probability", "share", "class: Broader crackdown"): lambda x: (
-        np.exp(x["log_ratio"].sel(other_scenario="crackdown")) / (1 + np.exp(x["log_ratio"]).sum("other_scenario"))
-    ),
-    ("probability", "share", "fines appealed"): lambda x: x["appeal_probability"],
-    ("probability", "share", "decisions that close"): lambda x: x["closing_probability"],
-    ("shape", "spread", "frailty"): lambda x: np.exp(x["log_shape"]),
+    ("rate", "family", "fine"): lambda x: np.exp(x["rate"].sel(family="fine")),
+    ("rate", "family", "judicial investigation"): lambda x: np.exp(x["rate"].sel(family="judicial_investigation")),
+    ("age", "aging", "findings"): lambda x: x["age"].sel(family="findings"),
+    ("trend", "whole", "all families"): lambda x: np.exp(x["trend"]),
+    ("probability", "share", "a fine is appealed"): lambda x: x["appeal_probability"],
+    ("probability", "share", "a large fine is appealed"): lambda x: x["appeal_probability_large"],
+    ("probability", "share", "a decision closes"): lambda x: x["closing_probability"],
     ("size", "fine", "of the ceiling"): lambda x: expit(x["size_mean"]),
     ("size", "fine", "of turnover, no ceiling"): lambda x: np.exp(x["bare_size"].sel(moment="mean")),
 }
@@ -259,26 +264,39 @@ def test_intervals_and_contraction_are_those_of_the_draws(drawn, packaged, varia
 def test_contraction_of_hazards_is_near_that_of_the_table(drawn, packaged):
     table = packaged.posterior_summary.set_index("parameter")["contraction"]
     for family in FAMILIES:
-        text = drawn["parameters"].viz["text"]["hazard"].sel(family=family).item().get_text()
-        assert float(text) == pytest.approx(table[f"log_rate[{family}]"], abs=0.05)
+        text = drawn["parameters"].viz["text"]["rate"].sel(family=family.replace("_", " ")).item().get_text()
+        assert float(text) == pytest.approx(table[f"rate[{family}]"], abs=0.05)
+
+
+def test_rules_stand_with_their_law_and_powers_over_their_prior(drawn, packaged):
+    regime, table = packaged.specification.regime, packaged.posterior_summary.set_index("parameter")
+    labels = [" ".join(text.get_text().split()) for text in drawn["law"].get_target("law", FOREST).get_yticklabels()]
+    for rule, label in zip(regime.rules, labels, strict=True):
+        assert label.startswith(rule.name)
+        assert label.endswith(rule.law)
+    points = drawn["law"].viz["point_estimate"]["law"]
+    middle = np.exp(np.median(packaged.tree["posterior"]["law"].values, axis=(0, 1)))
+    for place, value in enumerate(middle):
+        assert points.sel(model="posterior").values[place].get_offsets()[0, 0] == pytest.approx(value, rel=1e-6)
+    (axes,) = drawn["powers"].get_axes()
+    shown = [text.get_text() for text in axes.texts]
+    assert len(shown) == 2 * len(regime.classes) * len(regime.families)
+    charged = table.at["powers[criminal, executive]", "mean"]
+    place = 2 * (list(regime.classes).index("criminal") * len(regime.families) + FAMILIES.index("executive"))
+    assert float(shown[place]) == pytest.approx(np.exp(charged), rel=0.1)
+    assert float(shown[place + 1]) == regime.classes["criminal"].powers["executive"]
 
 
 # Replicates
 
 
 def counted(packaged) -> pd.DataFrame:
-    """Count events after the day on which each proceeding enters the record, up to its closing."""
-    record = packaged.record.as_of(packaged.manifest["origin"]).in_force()
-    log = record.events.merge(
-        record.proceedings[["case_id", "opened_on", "closed_on", "authority_class"]], on="case_id"
-    )
-    log["family"] = [family_of(t, s) for t, s in zip(log["type"], log["scope"], strict=True)]
-    log = log.loc[log["date"] >= log["opened_on"]]
-    entered = log["date"] == log.groupby("case_id")["date"].transform("min")
-    decided = log.loc[entered & log["family"].isin(CLOSING_FAMILIES), "case_id"]
-    late = log["date"] > log["closed_on"].fillna(pd.Timestamp(packaged.manifest["origin"]))
-    kept = log.loc[~entered & ~late & ~log["case_id"].isin(decided)]
-    return pd.crosstab(kept["authority_class"], kept["family"]).reindex(
+    """Count the events of the record that carry likelihood; at the brief none is the analyst's own first event."""
+    origin = date.fromisoformat(packaged.manifest["origin"])
+    lives = episodes(packaged.record.as_of(origin).in_force(), packaged.specification.regime, origin)
+    events = [(AUTHORITY_CLASSES[life.authority_class], FAMILIES[e.family]) for life in lives for e in life.counted]
+    table = pd.DataFrame(events, columns=["authority_class", "family"])
+    return pd.crosstab(table["authority_class"], table["family"]).reindex(
         AUTHORITY_CLASSES, columns=FAMILIES, fill_value=0
     )
 
@@ -288,7 +306,7 @@ def test_counts_are_the_records_and_intervals_the_replicates(drawn, packaged, va
     viz, seen = drawn["predictive"].viz, counted(packaged).sum(axis=own)
     other = ("authority_class", "family")[own]
     for row, (name, count) in enumerate(seen.items()):
-        where = {dim: name.replace("_", " ").replace("dsa", "DSA").replace("dma", "DMA")}
+        where = {dim: name if dim == "family" else name.replace("_", " ").replace("dsa", "DSA").replace("dma", "DMA")}
         marker = viz["observed"][variable].sel(where).item().get_offsets()[0]
         assert marker[0] == count
         assert marker[1] == -row

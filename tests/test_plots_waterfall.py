@@ -14,21 +14,22 @@ MANIFEST |= {"record_fingerprint": "r" * 64, "seed": 1, "as_of": "2026-02-03"}
 
 
 def explanation(n_events):
-    """Return bars of made-up numbers: clock, silence, n events, error."""
+    """Return bars of made-up numbers: n events, each after a silence, other matters, error."""
     rng, rows = np.random.default_rng(n_events), []
     quantities = [("view", s, 0, "probability") for s in SCENARIOS] + [("fine_left", "all", 60, "q50")]
-    names = ["the clock", "silence", *(f"2026-01-{k + 1:02d} case-{k} fine" for k in range(n_events)), "error"]
-    kinds = ["clock", "silence", *["event"] * n_events, "error"]
+    names = [f"2026-01-{k + 1:02d} case-{k} fine" for k in range(n_events)]
+    names = ["silence", *names, "other matters", "error"]
+    kinds = ["silence", *["event"] * n_events, "elsewhere", "error"]
     for target, scenario, horizon, statistic in quantities:
         scale = 1e8 if target == "fine_left" else 0.1
         moves = scale * rng.normal(size=len(names)) / len(names)
         start = 3 * scale
         for kind, name, move in zip(kinds, names, moves, strict=True):
             ends = (start, start + moves.sum())
-            numbers = (move, 0.1 * scale, move, 0.1 * scale)
+            numbers = (move, 0.1 * scale)
             rows.append((target, scenario, horizon, statistic, "", *ends, kind, name, *numbers))
     columns = ["target", "scenario", "horizon_months", "statistic", "unit", "before", "after", "kind", "bar"]
-    table = pd.DataFrame(rows, columns=[*columns, "order_free", "order_free_se", "arrival", "arrival_se"])
+    table = pd.DataFrame(rows, columns=[*columns, "change", "change_se"])
     later = {**MANIFEST, "origin": "2026-03-01", "view": "inside"}
     return Explanation(table, pd.DataFrame(index=range(n_events)), {}, dict(MANIFEST), later)
 
@@ -46,7 +47,7 @@ def test_bars_run_from_before_to_after(n_events):
     labels = [text.get_text() for text in picture.axes[0].get_yticklabels()]
     assert labels[0] == "forecast of 2026-01-01"
     assert labels[-1] == "forecast of 2026-03-01"
-    assert ("18 other events" in labels) == (n_events == 30)
+    assert ("11 other steps" in labels) == (n_events == 30)
 
 
 def test_the_caption_says_where_the_view_changes_and_nothing_is_cut_off():
@@ -57,12 +58,3 @@ def test_the_caption_says_where_the_view_changes_and_nothing_is_cut_off():
     assert min(box.x0, box.y0) >= -0.01
     assert box.x1 <= width + 0.01
     assert box.y1 <= height + 0.01
-
-
-def test_order_of_arrival_is_another_picture():
-    found = explanation(3)
-    found.table.loc[found.table["kind"] == "event", "arrival"] *= 2
-    one, two = (plots.waterfall(found, arrival=a) for a in (False, True))
-    widths = [[patch.get_width() for patch in picture.axes[0].patches] for picture in (one, two)]
-    assert widths[1][2:5] == pytest.approx([2 * w for w in widths[0][2:5]])
-    assert "in order of arrival" in " ".join(two.get_supxlabel().split())

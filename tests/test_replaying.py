@@ -16,9 +16,10 @@ from forecast import replaying
 from forecast.cli.shell import exit_code
 from forecast.files import InputError
 from forecast.forecasting import conclude, fit
-from forecast.inference import Compiled, NotConvergedError, Posterior, Settings, gather
+from forecast.gathered import gather
+from forecast.inference import Compiled, NotConvergedError, Posterior, Settings
 from forecast.leaks import LeakError, require_no_leak
-from forecast.story import model_data
+from forecast.model.build import model_data
 from forecast.plots import look
 from forecast.record import Record
 from forecast.replaying import origins, replay, to_dataset
@@ -34,8 +35,9 @@ NOTHING_ELSE = "9999D"
 
 @pytest.fixture(scope="module")
 def compiled():
+    """One model for the origins before the brief, one for those from it on."""
     spec, record = load_specification(), load_record()
-    return Compiled(gather(spec, record, BRIEF, record.as_of(BRIEF)))
+    return {day >= BRIEF: Compiled(gather(spec, record, day, record.as_of(BRIEF))) for day in (MIDDLE, BRIEF)}
 
 
 @pytest.fixture
@@ -140,7 +142,7 @@ def test_a_matter_or_a_time_that_the_record_does_not_cover_is_refused(never_comp
     with pytest.raises(InputError, match="holds nothing about the matter 'nobody'"):
         replay(brief("nobody"), start="2025-02-03", end="2026-02-03")
     cut = load_record().as_of("2025-06-03")
-    with pytest.raises(InputError, match=r"end: 2026-02-03 lies [0-9]+ days after the day to which the record was cut"):
+    with pytest.raises(InputError, match="2026-02-03 lies 245 days after 2025-06-03, to which the record is complete"):
         replay(record=cut, start="2025-02-03", end="2026-02-03")
 
 
@@ -172,7 +174,7 @@ def test_the_last_origin_says_what_a_forecast_there_says(packaged, compiled):
 def test_an_earlier_origin_says_what_a_forecast_with_these_coordinates_says(compiled, middle, lenient):
     spec, record = load_specification(), load_record()
     evidence = gather(spec, record, MIDDLE, record.as_of(BRIEF))  # from the whole record: the cut is ``gather``'s own
-    said = conclude(fit(compiled, evidence, record, SHORT), record.as_of(MIDDLE)).tables
+    said = conclude(fit(compiled[False], evidence, record, SHORT), record.as_of(MIDDLE)).tables
     table = at(middle, MIDDLE)
     weights = table[table["target"] == "scenario"]
     assert weights["value"].tolist() == said["scenarios"]["probability"].tolist()
@@ -204,13 +206,11 @@ def test_wider_coordinates_change_no_more_than_the_luck_of_the_draws(compiled):
 
 def test_the_table_is_long_complete_and_says_what_is_known(small):
     table = small.table
-    columns = "origin_date known view target horizon_months scenario statistic value mcse unit interval"
+    columns = "origin_date view target horizon_months scenario statistic value mcse unit interval"
     assert list(table.columns) == columns.split()
     before = table["origin_date"] < "2026-02-03"
-    assert set(table.loc[before, "view"]) == {"outside", "resolved_60m"}
-    assert set(table.loc[~before, "view"]) == {"brief", "inside", "outside", "resolved_60m"}
-    assert set(table.loc[before, "known"]) == {"outside only"}
-    assert set(table.loc[~before, "known"]) == {"brief and outside"}
+    assert set(table.loc[before, "view"]) == {"outside", "base_rate", "resolved_60m"}
+    assert set(table.loc[~before, "view"]) == {"brief", "inside", "outside", "base_rate", "resolved_60m"}
     weights = table[table["target"] == "scenario"]
     assert weights.groupby(["origin_date", "view"])["value"].sum().to_numpy() == pytest.approx(1)
     own = table[table["target"] != "scenario"]
@@ -225,7 +225,7 @@ def test_the_table_is_long_complete_and_says_what_is_known(small):
     assert set(table["interval"]) == {"", "eti 0.90"}
     assert set(weights["scenario"]) == set(SCENARIOS)
     assert set(own["scenario"]) == {"all"}
-    assert "valuation_change" not in set(own.loc[before, "target"])
+    assert "valuation_impact" not in set(own.loc[before, "target"])
 
 
 def test_events_stand_at_the_origin_that_first_knew_them(small):
@@ -258,7 +258,7 @@ def test_pooling_holds_at_every_origin_after_the_brief(compiled, lenient):
     early = read_specification().with_reading("outside_pool_half").model_copy(update={"as_of": MIDDLE})
     record, wider = load_record(), load_record().as_of(BRIEF)
     one = replaying._seen(early, record, date(2025, 10, 3), wider)
-    pooled = fit(compiled, one.evidence, one.record, SHORT, wider).evidence.constants.pi
+    pooled = fit(compiled[True], one.evidence, one.record, SHORT, wider).evidence.pi
     assert pooled.sum() == pytest.approx(1)
     assert not np.allclose(pooled, [0.40, 0.45, 0.15], atol=0.01)
 
@@ -461,11 +461,13 @@ def test_nothing_public_later_reaches_the_model(later):
     one = replaying._seen(spec, record, MIDDLE, wider).evidence
     two = replaying._seen(spec, more, MIDDLE, more.as_of(BRIEF)).evidence
     assert one.coords == two.coords
-    vectors = [model_data(e.constants, e.exposure, e.observations)["evidence"] for e in (one, two)]
-    np.testing.assert_array_equal(*vectors)
-    for part in ("exposure", "observations"):
-        for name, value in vars(getattr(one, part)).items():
-            np.testing.assert_array_equal(value, getattr(getattr(two, part), name), err_msg=f"{part}.{name}")
+    data = [model_data(e) for e in (one, two)]
+    assert list(data[0]) == list(data[1])
+    for name, values in data[0].items():
+        np.testing.assert_array_equal(values, data[1][name], err_msg=name)
+    for name, value in vars(one.observations).items():
+        np.testing.assert_array_equal(value, getattr(two.observations, name), err_msg=name)
+    assert one.focal == two.focal
 
 
 # The folder, and the command
@@ -499,7 +501,6 @@ def test_the_folder_holds_the_numbers_their_units_and_their_source(small, tmp_pa
             assert str(data["unit"].sel(target=row["target"]).values) == row["unit"]
         before = data["scenario_probability"].sel(view="inside", origin_date="2025-12-20")
         assert before.isnull().all()
-        assert list(data["known"].values) == ["outside only", "outside only", "brief and outside"]
     assert forecast.load_record(tmp_path / "out/record") == load_record().as_of(BRIEF)
     assert repr(small) == "<Trajectory of x-eu-2026 from 2025-12-20 to 2026-02-03, every 1M>"
     assert to_dataset(small).identical(to_dataset(small))
@@ -559,7 +560,7 @@ def test_bad_requests_exit_with_one(arguments, words, tmp_path, capsys, monkeypa
 
 
 def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch, compiled):
-    monkeypatch.setattr(replaying, "Compiled", lambda evidence: compiled)
+    monkeypatch.setattr(replaying, "Compiled", lambda evidence: compiled[evidence.inside])
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
     assert exit_code(["replay", "--from", "2026-01-03", "--to", "2026-02-03", "--draws", "1000", "--seed", "3"]) == 0
@@ -578,7 +579,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch, compiled):
 
 
 def test_draws_that_do_not_pass_the_gate_exit_with_two(tmp_path, capsys, monkeypatch, compiled):
-    monkeypatch.setattr(replaying, "Compiled", lambda evidence: compiled)
+    monkeypatch.setattr(replaying, "Compiled", lambda evidence: compiled[evidence.inside])
     short_run = ["--draws", "20", "--tune", "50", "--chains", "2", "--out", str(tmp_path / "out")]
     assert exit_code(["replay", "--from", "2026-02-03", "--to", "2026-02-03", *short_run]) == 2
     assert "not converged: origin 2026-02-03" in capsys.readouterr().err

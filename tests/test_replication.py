@@ -8,9 +8,10 @@ from scipy import stats
 from scipy.special import logit
 from worlds import load_record, load_specification
 
-from forecast.courses import course
+from forecast.evidence.episodes import episodes
 from forecast.inference import Draws, gather, prior_draws
-from forecast.likelihood import base_hazards, row_effects
+from forecast.model.hazards import log_hazards
+from forecast.model.priors import hazard_priors
 from forecast.replication import REPLICATES, by_class_and_family, observed, replicate
 from forecast.vocabulary import AUTHORITY_CLASSES, FAMILIES
 
@@ -29,27 +30,18 @@ def replicates(one_draw):
     return replicate(one_draw, np.random.default_rng(11))
 
 
-def test_mean_and_variance_of_counts_are_those_of_the_mixture(one_draw, replicates):
-    """For a matter with hazards h_c: E = sum h_c E[t], Var = E + (E[t^2] (1 + 1/nu) - E[t]^2) (sum h_c)^2."""
-    x, e = one_draw.evidence.exposure, one_draw.effects
-    at_risk = np.einsum("rc,ec->re", x.months, base_hazards(e)[0]) * row_effects(e, x)[0]
-    weight, shape = np.exp(e["log_weight"][0]), e["shape"][0]
-    tilt = np.exp(np.outer(e["loading"][0], e["severity"][0]))
-    first, second = tilt @ weight, tilt**2 @ weight
+def test_mean_and_variance_of_counts_are_those_of_poisson_counts(one_draw, replicates):
+    """Given the parameters the counts of a class and a family are Poisson: months times hazard, summed over cells."""
+    cells, regime = one_draw.evidence.hazards.cells, one_draw.evidence.regime
+    one = {name: one_draw.flat[name][0] for name in hazard_priors(regime)}
+    expected = cells.months * np.exp(log_hazards(one, cells.covariates, regime))
     mean = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)))
-    variance = mean.copy()
-    for matter in range(len(x.matters)):
-        for c in range(len(AUTHORITY_CLASSES)):
-            own = at_risk[(x.row_matter == matter) & (x.row_class == c)].sum(axis=0)
-            mean[c] += own * first
-            variance[c] += own * first + own**2 * (second * (1 + 1 / shape) - first**2)
+    np.add.at(mean, cells.covariates.authority_class, expected)
     drawn = by_class_and_family(replicates).values
-    error = np.sqrt(variance / len(drawn))
     busy = mean > 0.2
     assert busy.sum() > 25
-    assert np.abs((drawn.mean(axis=0) - mean)[busy] / error[busy]).max() < 4.5
-    ratio = (drawn.var(axis=0) / variance)[busy]
-    assert np.median(ratio) == pytest.approx(1, abs=0.15)
+    assert np.abs((drawn.mean(axis=0) - mean)[busy] / np.sqrt(mean / len(drawn))[busy]).max() < 4.5
+    assert np.median((drawn.var(axis=0) / mean)[busy]) == pytest.approx(1, abs=0.15)
 
 
 def test_shares_follow_the_size_model(one_draw, replicates):
@@ -66,9 +58,9 @@ def test_observed_counts_are_the_records_own():
     known = record.as_of(spec.as_of).in_force()
     classes = known.proceedings.set_index("case_id")["authority_class"]
     expected = np.zeros((len(AUTHORITY_CLASSES), len(FAMILIES)), dtype=int)
-    for case, name in classes.items():
-        for _, _, family, _ in course(known, case, spec.as_of).events:
-            expected[AUTHORITY_CLASSES.index(name), family] += 1
+    for life in episodes(known, spec.regime, spec.as_of):
+        for event in life.counted:
+            expected[AUTHORITY_CLASSES.index(classes[life.case_id]), event.family] += 1
     assert expected.sum() > 60
     assert np.array_equal(by_class_and_family(data), expected)
     cells = data["events"].set_index(cell=["authority_class", "family"])

@@ -4,10 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import date, timedelta
-from itertools import combinations
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,21 +15,26 @@ from worlds import brief, case, event, with_news, world
 
 import forecast
 from forecast import plots
+from forecast.evidence.statements import statements_of
 from forecast.files import InputError
+from forecast.gathered import gather
 from forecast.hypotheses.branches import BLOCKS, DAYS, Branches, branch, information, with_error
-from forecast.hypotheses.event_sets import event_sets, focal_rows, log_joint
-from forecast.hypotheses.reversals import check, focal_record, stress
+from forecast.hypotheses.event_sets import event_sets
+from forecast.hypotheses.reversals import check, stress
 from forecast.hypotheses.signposts import LEAST, MOST, signpost_table, watch
+from forecast.hypotheses.suppositions import watched as seen
 from forecast.hypotheses.suppositions import with_events
-from forecast.hypotheses.whatifs import held, supposed_exposure, whatif
-from forecast.inference import Draws, gather, prior_draws
-from forecast.outcomes import outside_weights
+from forecast.hypotheses.whatifs import held, supposed_evidence, whatif
+from forecast.inference import Draws, prior_draws
+from forecast.model.focal import stated_probabilities
 from forecast.plots import look
 from forecast.plots.look import SCENARIO_COLOURS
 from forecast.terminal.hypotheses import stress_lines, watch_screen
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS
 
 WINDOW = DAYS / DAYS_PER_MONTH
+OVER_TWO = 0.96
+"""A probability of the severe scenario that no single event lifts it over, and two do."""
 FILES = ["about.json", "signposts.csv", "signposts.png", "signposts.svg", "stress.csv"]
 
 
@@ -42,8 +44,8 @@ def old(packaged):
 
 
 @pytest.fixture(scope="module")
-def branches(packaged, old):
-    return branch(old.draws, packaged.record, np.random.default_rng(5))
+def branches(old):
+    return branch(old.draws, np.random.default_rng(5))
 
 
 @pytest.fixture(scope="module")
@@ -94,49 +96,37 @@ def test_probabilities_of_events_are_those_of_the_forecast(packaged, branches):
             assert abs(gap) < 4.5 * np.hypot(there["mcse"], error[i, j]) + 0.001
 
 
-def test_before_the_brief_the_outside_view_is_split(packaged):
-    spec = packaged.specification
-    early = gather(spec, packaged.record, date(2025, 11, 1))
-    draws = prior_draws(early, 60, seed=3)
-    split = branch(draws, packaged.record.as_of(date(2025, 11, 1)), np.random.default_rng(1), replicates=1)
-    assert split.scenario[0] == pytest.approx(outside_weights(draws).mean(axis=0), abs=1e-12)
-
-
 @pytest.fixture(scope="module")
 def constant():
-    """One proceeding, one family with a constant hazard and no others, the same draw again and again."""
-
-    def made(family, stated):
-        record = world(proceedings=[case("a", "2025-06-01", matter="m")], events=[event("a", "2025-06-01", "opened")])
-        evidence = gather(brief("m", stated), record, date(2026, 2, 3))
-        flat = dict(prior_draws(evidence, 1, seed=2).flat)
-        flat["log_rate"] = np.where(np.array(FAMILIES) == family, np.log(0.15), -60.0)[None]
-        flat["log_scale"] = np.full_like(flat["log_scale"], -40.0)  # no phase, stage, authority or pace
-        draws = Draws(evidence, {k: np.repeat(v, 1000, axis=0) for k, v in flat.items()})
-        return draws, branch(draws, record, np.random.default_rng(4), replicates=10)
-
-    return made
+    """One proceeding, two families with constant hazards and no others, one draw again and again; one is stated."""
+    record = world(proceedings=[case("a", "2025-06-01", matter="m")], events=[event("a", "2025-06-01", "opened")])
+    spec = brief("m", ("suspension",))
+    exact = np.ones(statements_of(spec, spec.regime).location.shape)
+    evidence = gather(spec, record, date(2026, 2, 3), correction=exact)
+    flat = {k: v.copy() for k, v in prior_draws(evidence, 1, seed=2).flat.items()}
+    flat["rate"][:] = np.where(np.array(FAMILIES) == "search", np.log(0.15), -50.0)
+    flat["rate"][0, FAMILIES.index("suspension")] = np.log(0.01)
+    for name in ("powers", "stage", "age", "law", "trend"):
+        flat[name][:] = 0.0
+    flat["log_opening_rate"][:] = -40.0
+    draws = Draws(evidence, {k: np.repeat(v, 1000, axis=0) for k, v in flat.items()})
+    return draws, branch(draws, np.random.default_rng(4), replicates=10)
 
 
 def test_an_unstated_family_has_its_closed_form(constant):
-    """``p(no e | s) = E exp(-f h t)`` over ``f ~ Gamma(nu, nu + what it lived through)``."""
-    draws, split = constant("search", ())
-    e = {k: v[0] for k, v in draws.effects.items()}
-    hazard = 0.15 * np.exp(e["loading"][FAMILIES.index("search")] * e["severity"])
-    lived = (date(2026, 2, 3) - date(2025, 6, 1)).days / DAYS_PER_MONTH
-    rate = e["shape"] + hazard * lived
-    expected = 1 - (rate / (rate + hazard * WINDOW)) ** e["shape"]
-    joint = split.joint(split.came)[0]
-    given = joint[:, 0, FAMILIES.index("search")] / split.scenario[0]
-    assert given == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(10_000))
-    assert joint[:, 0, [f != "search" for f in FAMILIES]].max() == 0
+    joint = constant[1].joint(constant[1].came)[0][:, 0]
+    given = joint[:, FAMILIES.index("search")] / constant[1].scenario[0]
+    assert given == pytest.approx([-np.expm1(-0.15 * WINDOW)] * 3, abs=4 * 0.5 / np.sqrt(10_000))
+    assert joint[:, [f not in ("search", "suspension") for f in FAMILIES]].max() == 0
 
 
 def test_a_stated_family_has_its_closed_form(constant):
-    """With a constant hazard ``P(t) = 1 - (1 - P(6))^(t / 6)``: the analyst's probability, whatever the record."""
-    draws, split = constant("suspension", ("suspension",))
-    stated = draws.effects["stated"][0, 0]
-    expected = -np.expm1(-stated * WINDOW / 6)
+    """At a constant hazard ``P(t) = 1 - (1 + A t / 6 k)^-k``: the analyst's ``P(6)``, at any level of the record."""
+    draws, split = constant
+    k = draws.evidence.statements.tempo
+    stated = stated_probabilities(draws.flat, draws.evidence.statements)[0, 0]
+    cumulative = k * ((1 - stated) ** (-1 / k) - 1)
+    expected = 1 - (1 + cumulative * WINDOW / 6 / k) ** -k
     given = split.joint(split.came)[0][:, 0, FAMILIES.index("suspension")] / split.scenario[0]
     assert given == pytest.approx(expected, abs=4 * np.sqrt(expected.max() / 10_000))
     row = signpost_table(split, least=0.0).query("family == 'suspension'").iloc[0]
@@ -272,8 +262,8 @@ def test_a_what_if_of_the_event_in_the_middle_is_near(packaged, table):
     puts it on one day and supposes 90 days without anything else, which speaks for the milder scenario."""
     origin = date(2026, 2, 3)
     middle, end = origin + timedelta(days=DAYS // 2), origin + timedelta(days=DAYS)
-    kinds = {"findings": "preliminary_findings", "escalation": "extended"}
-    for case_id, family in (("ec-dsa-x-grok-2026", "findings"), ("fr-crim-x-2025", "escalation")):
+    kinds = {"findings": "preliminary_findings", "judicial_investigation": "judicial_investigation"}
+    for case_id, family in (("ec-dsa-x-grok-2026", "findings"), ("fr-crim-x-2025", "judicial_investigation")):
         supposed = whatif(packaged, [f"{middle} {case_id} {kinds[family]}"], silence_until=end)
         row = table.query("case_id == @case_id and family == @family").iloc[0]
         after = supposed.table.query("view == 'inside'").set_index("target")["after"]
@@ -285,40 +275,41 @@ def test_a_what_if_of_the_event_in_the_middle_is_near(packaged, table):
 # The reverse stress test
 
 
+def silent_or_with(known, record, events, day):
+    """Return the evidence with these events, and nothing else in the matter, up to a day."""
+    own = with_events(record, events) if events else record
+    own = seen(own, record, (known.evidence.specification.matter,), day)
+    return supposed_evidence(known.evidence, own, day)
+
+
 def brute(known, record, events, day):
     """log p(s, set, silence | theta) - log p(known | theta) by a record that holds the events, per draw, scenario."""
-    evidence = known.evidence
-    matter = evidence.specification.matter
-    own = with_events(focal_record(record, matter), events)
-    new = replace(evidence, exposure=focal_rows(supposed_exposure(evidence, own, day, (matter,))))
-    weight = new.constants.log_pi if new.exposure.inside else known.effects["log_weight"]
-    was = logsumexp(log_joint(known, weight), axis=1, keepdims=True)
-    return log_joint(Draws(new, known.flat), weight) - was
+    draws = Draws(silent_or_with(known, record, events, day), known.flat)
+    was = known.log_likelihoods["events"] + known.log_likelihoods["news"]
+    return draws.log_news + known.evidence.log_pi + (draws.by_matter.sum(axis=1) - was)[:, None]
 
 
-def terms_of(known, record, day, largest):
-    exposure = supposed_exposure(known.evidence, record, day, (known.evidence.specification.matter,))
-    return event_sets(known, replace(known.evidence, exposure=focal_rows(exposure)), record, day, largest)
+def terms_of(known, record, day):
+    return event_sets(known, silent_or_with(known, record, (), day))
 
 
-@pytest.mark.parametrize("when", ["brief", "before", "after news"])
-def test_every_set_has_the_likelihood_of_its_record(when):
+@pytest.mark.parametrize("when", ["brief", "after news"])
+def test_every_set_has_the_likelihood_of_its_record(old, when):
     """Singles, pairs and triples drawn at random, among them repeated families; after news some have happened."""
     spec, record, origin = forecast.load_specification(), forecast.load_record(), date(2026, 2, 3)
-    if when == "before":
-        origin = date(2025, 11, 1)
     if when == "after news":
         record, origin = with_news(), date(2026, 9, 20)
     record = record.as_of(origin)
-    known = prior_draws(gather(spec, record, origin), 40, seed=9)
+    known = prior_draws(gather(spec, record, origin, correction=old.evidence.correction), 40, seed=9)
     day = origin + timedelta(days=45)
-    terms = terms_of(known, record, day, 3)
-    assert brute(known, record, (), day) == pytest.approx(terms.silent, abs=1e-9)
-    rng, n = np.random.default_rng(10), len(terms.candidates)
-    sets = [np.sort(rng.choice(n, size, replace=False)) for size in (1, 2, 3, 3) for _ in range(4)]
-    family = [int(np.flatnonzero(terms.family == f)[0]) for f in (FAMILIES.index("fine"), FAMILIES.index("findings"))]
-    sets += [np.array([family[0], family[0] + 1]), np.array([family[1], family[1] + 1, family[0]])]
-    sets = [np.sort(one) for one in sets]
+    terms = terms_of(known, record, day)
+    assert brute(known, record, (), day) == pytest.approx(terms.silent, abs=1e-8)
+    rng = np.random.default_rng(10)
+    sets = [chosen for size in (1, 2, 3) for chosen in rng.choice(terms.of_size(size), 3)]
+    pairs = terms.of_size(2)
+    for family in ("fine", "findings"):
+        same = (terms.family[pairs] == FAMILIES.index(family)).all(axis=1)
+        sets.append(rng.choice(pairs[same]))
     for chosen in sets:
         exact = brute(known, record, [terms.candidates[k] for k in chosen], day)
         shares, density = terms.evaluate(chosen[None])
@@ -327,16 +318,26 @@ def test_every_set_has_the_likelihood_of_its_record(when):
         assert shares[0] == pytest.approx(share / share.sum(), abs=1e-9)
 
 
+def test_a_set_has_one_event_in_each_proceeding_at_most(packaged, old):
+    draws = old.draws.take(np.arange(3))
+    terms = terms_of(draws, packaged.record, date(2026, 3, 20))
+    cases = sorted(life.case_id for life in old.evidence.focal if life.at_risk)
+    n, families = len(cases), len(FAMILIES)
+    for size, many in ((1, n), (2, n * (n - 1) // 2), (3, n * (n - 1) * (n - 2) // 6)):
+        sets = terms.of_size(size)
+        assert len(np.unique(sets, axis=0)) == len(sets) == many * families**size
+        named = [{terms.candidates[k].case for k in one} for one in sets[::97]]
+        assert all(len(one) == size for one in named)
+    assert {event.case for event in terms.candidates} == set(cases)
+
+
 @pytest.fixture(scope="module")
 def pairs(packaged, branches):
-    return stress(packaged, "crackdown", 0.9, branches=branches)
+    return stress(packaged, "crackdown", OVER_TWO, branches=branches)
 
 
-def test_a_found_set_typed_into_whatif_gives_the_same_probability(packaged, old, branches, watched, pairs):
-    terms = terms_of(old.draws, packaged.record, date(2026, 3, 20), 2)
-    shares, _ = terms.evaluate(np.array(list(combinations(range(len(terms.candidates)), 2))))
-    triples = stress(packaged, "significant", shares[:, 1].max() + 0.01, branches=branches)  # beyond any two events
-    for result, size in ((watched.stress, 1), (pairs, 2), (triples, 3)):
+def test_a_found_set_typed_into_whatif_gives_the_same_probability(packaged, watched, pairs):
+    for result, size in ((watched.stress, 1), (pairs, 2)):
         assert result.reached
         row = result.table.iloc[0]
         texts = row["events"].split("; ")
@@ -358,35 +359,34 @@ def crackdown_given(packaged, text):
 
 
 def test_fewer_events_would_not_do_and_the_likeliest_sets_are_shown(packaged, old, pairs):
-    terms = terms_of(old.draws, packaged.record, date(2026, 3, 20), 2)
-    names, places = list(map(str, terms.candidates)), range(len(terms.candidates))
-    alone, _ = terms.evaluate(np.array(list(combinations(places, 1))))
-    assert alone[:, 2].max() < 0.9 - 0.01
-    sets = np.array(list(combinations(places, 2)))
+    terms = terms_of(old.draws, packaged.record, date(2026, 3, 20))
+    names = list(map(str, terms.candidates))
+    alone, _ = terms.evaluate(terms.of_size(1))
+    assert alone[:, 2].max() < OVER_TWO
+    sets = terms.of_size(2)
     share, density = terms.evaluate(sets)
-    best = sorted(np.flatnonzero(share[:, 2] > 0.9), key=lambda k: -density[k])
+    best = sorted(np.flatnonzero(share[:, 2] > OVER_TWO), key=lambda k: -density[k])
     texts = ["; ".join(names[c] for c in sets[k]) for k in best]
     shown = [texts.index(text) for text in pairs.table["events"]]
     assert shown == sorted(shown)
     assert pairs.table["log_density"].to_numpy() == pytest.approx(density[best][shown])
     skipped = [text for text in texts[: shown[-1]] if texts.index(text) not in shown]
     for text in skipped[:2]:  # likelier, but not found when confirmed: weights that fail, or just not over
-        assert not crackdown_given(packaged, text) > 0.9
+        assert not crackdown_given(packaged, text) > OVER_TWO
     assert pairs.silent == pytest.approx(terms.silence[2])
     assert pairs.present == pytest.approx(0.15)
 
 
-def test_plausibility_is_the_share_of_paths_with_all_of_the_set(branches, packaged):
-    result = stress(packaged, "limited", 0.65, branches=branches)
-    row = result.table.iloc[0]
-    assert row["size"] == 2
-    families = {"information_request": "request", "closed_no_action": "closure"}
-    came = np.ones(branches.came.shape[:3], dtype=bool)
-    for text in row["events"].split("; "):
-        _, name, kind = text.split()
-        came &= branches.came[..., branches.cases.index(name), FAMILIES.index(families[kind])]
-    assert row["comes"] == pytest.approx((branches.weight.T / len(came) * came).sum())
-    assert 0 < row["comes_mcse"] < row["comes"]
+def test_plausibility_is_the_share_of_paths_with_all_of_the_set(branches, packaged, pairs):
+    regime = packaged.specification.regime
+    for row in pairs.table.to_dict("records"):
+        came = np.ones(branches.came.shape[:3], dtype=bool)
+        for text in row["events"].split("; "):
+            _, name, kind = text.split()
+            family = regime.family_of(*kind.split(":")) if ":" in kind else regime.family_of(kind, "")
+            came &= branches.came[..., branches.cases.index(name), family]
+        assert row["comes"] == pytest.approx((branches.weight.T / len(came) * came).sum())
+    assert pairs.table["comes"].max() > 0
 
 
 def test_where_no_set_is_enough_the_nearest_are_shown(packaged, branches):
@@ -415,10 +415,10 @@ def test_bad_requests_are_refused(packaged, arguments, words):
         stress(packaged, **arguments)
 
 
-def test_a_window_that_crosses_the_brief_is_refused():
+def test_before_the_brief_there_is_nothing_to_watch_for():
     spec, record = forecast.load_specification(), forecast.load_record()
-    early = SimpleNamespace(evidence=gather(spec, record.as_of("2026-01-10"), date(2026, 1, 10)))
-    with pytest.raises(InputError, match="crosses the brief's date, 2026-02-03"):
+    early = gather(spec, record.as_of("2026-01-10"), date(2026, 1, 10))
+    with pytest.raises(InputError, match="before the brief of 2026-02-03: there are no scenarios"):
         check("crackdown", 0.5, 3, early)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
 import forecast
-from forecast.attribution.game import log_density
+from forecast.attribution.pool import log_density
 from forecast.descriptions import GROUPS
 from forecast.inference import Draws, gather
 from forecast.sensitivity.scaling import psense

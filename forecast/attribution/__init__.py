@@ -1,8 +1,8 @@
-"""Which event moved a forecast by how much.
+"""What moved a forecast, and by how much.
 
-``explaining`` compares two forecasts; ``steps`` is the way between them, ``subsets`` the record with some events left
-out, ``game`` what the forecast says then, ``valuation`` its numbers under weights, ``bridge`` these weights, and
-``shapley`` how a sum is shared.
+``explaining`` compares two forecasts; ``way`` has the evidence at every point between them, ``steps`` what each step
+moves, ``pool`` the draws on which all points are valued, ``bridge`` their weights, and ``valuation`` the numbers of a
+forecast under weights.
 """
 
 from forecast.attribution.explaining import Explanation, explain

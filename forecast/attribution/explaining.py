@@ -1,15 +1,14 @@
-"""Which event moved a forecast by how much: the way from one forecast to a later one, in bars that sum to the whole.
+"""What moved a forecast: the way from one forecast to a later one, in steps that sum to the whole change.
 
-Every step of the way (``steps``) is valued on one set of draws with common random numbers (``game``, ``bridge``). *The
-clock*: later horizons, as if everything stood where it stood. *Silence*: no new event by the later origin. *Figures*:
-users, turnover, rulings, closings without an event. *Events* share what they move together as Shapley values
-(``shapley``), exactly up to ten of them; beside it stands what each added in order of arrival. The last bar, *error*,
-is what the reported numbers differ from the valued ones by Monte Carlo error at both ends.
+The steps (``way``) follow the order in which things became known, as Bayesian updating does: each stretch of silence
+and each day with events in the focal matter, then what came elsewhere. All points between are valued on the draws of
+both forecasts, weighted for each point (``bridge``), with common random numbers. The last step, *error*, is what the
+reported numbers differ from the valued ones by Monte Carlo error at both ends. `forecast.weight_of_evidence` takes the
+same steps, for the scenarios alone, with the reference class as it is known at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,41 +18,38 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from forecast.attribution.bridge import BLOCKS, Bridge
-from forecast.attribution.game import Game, Pool, log_density
-from forecast.attribution.shapley import MOST_EXACT
-from forecast.attribution.steps import Bar, Way, origin_of, reported
-from forecast.attribution.subsets import Growth
+from forecast.attribution.pool import Pool, all_priors, log_density
+from forecast.attribution.steps import Valued, reported, valued
 from forecast.attribution.valuation import error, smooth
+from forecast.attribution.way import CORRECTIONS, ELSEWHERE, elsewhere_news, evidence_at, focal_news, label, origin_of
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
-from forecast.inference import MIN_ESS, Compiled, converged, gather
-from forecast.progress import report, working
+from forecast.gathered import Evidence
+from forecast.inference import MIN_ESS
+from forecast.progress import working
 from forecast.updating import settings_of, stored, widened
-
-MOST_FITS = 3
-"""Fits that may be added where the draws of the two forecasts do not reach what lies between them."""
-
-LEAST_OVERLAP = 0.03
-"""Below it draws of different fits hardly connect; a limit of our own."""
-
-LEAST_OF_SUBSETS = 100
-"""Fewest effective draws of any subset of new events: enough for an error of its own by leaving out blocks."""
 
 EXACT = 1e-6
 """Nats by which the ends of the way may differ from the densities of the two forecasts."""
 
-FEW_DRAWS = 2400
-"""Draws of each fit that are used where thousands of subsets are to be valued; all of them otherwise."""
+MOST_DRAWS = 2400
+"""Draws of each of the two forecasts that are used."""
+
+CLOSER = "explain the way in parts, by forecasts of dates between"
+"""What to do where the draws of the two forecasts do not reach what lies between."""
+
+MERGED = ("silence", "event")
+"""Kinds of steps of which the least telling are shown as one."""
 
 
 @dataclass(frozen=True)
 class Explanation:
     """Why a later forecast says something else than an earlier one.
 
-    ``table``: one row per quantity and bar: ``target, scenario, horizon_months, statistic, unit, before, after, kind,
-    bar, order_free, order_free_se, arrival, arrival_se``; over the bars of a quantity ``order_free`` and ``arrival``
-    each sum to ``after - before``. ``events``: the new events by bar. ``checks``: fits pooled, their overlap, the
-    smallest effective number of draws, the largest error in standard errors beside its limit.
+    ``table``: one row per quantity and bar, in the order of the way: ``target, scenario, horizon_months, statistic,
+    unit, before, after, kind, bar, change, change_se``; over the bars of a quantity ``change`` sums to ``after -
+    before``. ``events``: the new events by bar. ``checks``: fits pooled, their overlap, the smallest effective number
+    of draws, the largest error in standard errors beside its limit.
     """
 
     table: pd.DataFrame
@@ -92,57 +88,35 @@ class Explanation:
         return rows.reset_index(drop=True)
 
     def leading(self, most: int) -> list[str]:
-        """Return the events that move the scenarios of the forecast's view most, in probability.
-
-        Order-free, or in order of arrival where only that was valued.
-        """
+        """Return the steps that move the scenarios of the forecast's view most, in probability."""
         t = self.table
-        own = t.loc[(t["target"] == "view") & (t["statistic"] == "probability") & (t["kind"] == "event")]
-        moved = own["order_free"].fillna(own["arrival"]).abs().groupby(own["bar"]).sum()
-        return moved.nlargest(most).index.tolist()
+        own = t.loc[(t["target"] == "view") & (t["statistic"] == "probability") & t["kind"].isin(MERGED)]
+        return own["change"].abs().groupby(own["bar"]).sum().nlargest(most).index.tolist()
 
     def merged(self, bars: pd.DataFrame, most: int) -> pd.DataFrame:
-        """Return the bars of one quantity, all but the leading events summed into one, where the last of them stood.
+        """Return the bars of one quantity, all but the leading steps summed into one, where the last of them stood.
 
-        Its errors are the sums of theirs: the most that they can be, for all bars share their draws.
+        Its error is the sum of theirs: the most that it can be, for all bars share their draws.
         """
-        other = (bars["kind"] == "event") & ~bars["bar"].isin(self.leading(most))
+        other = bars["kind"].isin(MERGED) & ~bars["bar"].isin(self.leading(most))
         if other.sum() < 2:
             return bars
         rest = bars.loc[other].iloc[-1:].copy()
-        for column in ("order_free", "arrival"):
-            rest[column] = bars.loc[other, column].sum(min_count=1)
-            rest[f"{column}_se"] = bars.loc[other, f"{column}_se"].sum(min_count=1)
-        rest["bar"] = f"{other.sum()} other events"
+        rest[["change", "change_se"]] = bars.loc[other, ["change", "change_se"]].sum(min_count=1).to_numpy()
+        rest["bar"] = f"{other.sum()} other steps"
         return pd.concat([bars.loc[~other], rest]).sort_index().reset_index(drop=True)
 
 
 @working("Explaining")
-def explain(before: Forecast, after: Forecast, *, order_free: bool = True) -> Explanation:
-    """Return the bars from ``before`` to ``after``: two forecasts of one matter, the second no earlier than the first.
+def explain(before: Forecast, after: Forecast) -> Explanation:
+    """Return the steps from ``before`` to ``after``: two forecasts of one matter, the second no earlier than the first.
 
-    Draws of both are pooled; where they do not reach a step between (fewer effective draws than ``MIN_ESS``, hardly
-    overlapping fits, or an error bar beyond its limit), the model is fitted there and its draws join the pool.
-    ``order_free=False`` does without the Shapley values, for which very many subsets of events may have to be valued:
-    ``order_free`` of events is missing then. Raises ``InputError`` if the two cannot be compared, and
-    ``NotConvergedError`` if such a fit does not converge.
+    Raises ``InputError`` if the two cannot be compared. Where the draws of both do not reach a point between (fewer
+    effective draws than ``MIN_ESS``, or an error bar beyond its limit), ``checks["failures"]`` says so.
     """
     _require_comparable(before, after)
-    growth = Growth(before.record, after.record, origin_of(before))
-    fits = [_stored(before, after), _stored(after, after)]
-    compiled: list[Compiled] = []
-    most = FEW_DRAWS if order_free and len(growth.newcomers) > MOST_EXACT // 2 else len(fits[0].raw["log_turnover"])
-    while True:
-        way = Way(before, after, growth, _pool([f.thinned(most) for f in fits], before, after))
-        checks, last = _checks(way, MIN_ESS), len(fits) == 2 + MOST_FITS
-        if last or not checks["failures"]:
-            bars, reached = way.bars(order_free=order_free), checks["failures"]
-            checks = _checks(way, LEAST_OF_SUBSETS)
-            checks["failures"] = list(dict.fromkeys([*reached, *checks["failures"]]))
-            if last or not checks["failures"]:
-                return _explanation(way, bars, checks)
-        report(f"Fitting between the two ({'; '.join(checks['failures'])})")
-        fits.append(_fitted(way, compiled))
+    way = valued(before, after, _pool(before, after))
+    return _explanation(before, after, way, _checks(way))
 
 
 def _require_comparable(before: Forecast, after: Forecast) -> None:
@@ -167,106 +141,104 @@ def _require_comparable(before: Forecast, after: Forecast) -> None:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Sampled parameters with the coordinates of the later forecast, draw after draw, and the density they are of."""
+    """Draws of one forecast with the coordinates of the later one, and the evidence that they were drawn given."""
 
-    raw: dict[str, np.ndarray]
-    density: Callable[[Pool], np.ndarray]
+    flat: dict[str, np.ndarray]
+    evidence: Evidence
 
-    def thinned(self, most: int) -> _Fit:
-        """Return every k-th draw, at most so many."""
-        step = -(-len(self.raw["log_turnover"]) // most)
-        return self if step == 1 else _Fit({k: v[::step] for k, v in self.raw.items()}, self.density)
+
+def _pool(before: Forecast, after: Forecast) -> Pool:
+    """Return the draws of both forecasts side by side."""
+    fits = [_stored(forecast, after) for forecast in (before, after)]
+    flat = {k: np.concatenate([f.flat[k] for f in fits]) for k in fits[0].flat}
+    counts = np.array([len(f.flat["log_turnover"]) for f in fits])
+    names = tuple(str(k) for k in after.outcomes.data_vars if k in before.outcomes and k != "scenario")
+    bare = Pool(flat, Bridge(np.zeros((2, counts.sum())), counts), names, int(after.manifest["seed"]))
+    density = np.stack([log_density(bare.draws(fit.evidence)) for fit in fits])
+    return replace(bare, bridge=Bridge(density, counts))
 
 
 def _stored(forecast: Forecast, after: Forecast) -> _Fit:
     """Return the draws of a saved forecast with the labels of the later one; new labels come from their prior."""
-    spec, settings = forecast.specification, settings_of(forecast)
-    own = gather(spec, forecast.record, origin_of(forecast))
-    wide = gather(spec, forecast.record, origin_of(forecast), wider=after.record)
-    _require_one_shape(own.coords, wide.coords, gather(after.specification, after.record, origin_of(after)).coords)
+    origin, settings = origin_of(forecast), settings_of(forecast)
+    own, wide = (evidence_at(forecast, origin, record) for record in (forecast.record, after.record))
+    _require_one_shape(own, wide, evidence_at(after, origin_of(after), after.record))
     posterior = stored(own, settings, forecast.tree, forecast.tables["posterior_summary"])
-    sampled = {k: posterior.draws.flat[k] for k in posterior.raw}
     rng = np.random.default_rng([settings.seed, 8])
-    return _Fit(widened(sampled, own, wide, rng), lambda pool: log_density(pool.draws(wide)))
+    flat = widened({k: posterior.draws.flat[k] for k in posterior.raw}, own, wide, rng)
+    n = len(posterior.draws)
+    missing = {k: prior.draw(n, rng) for k, prior in all_priors(wide).items() if k not in flat}
+    step = -(-n // MOST_DRAWS)
+    return _Fit({k: values[::step] for k, values in {**flat, **missing}.items()}, wide)
 
 
-def _require_one_shape(own: dict, wide: dict, later: dict) -> None:
-    lost = {k: set(v) - set(later[k]) for k, v in own.items() if set(v) - set(later[k])}
-    problems = [Problem(k, f"{sorted(v)} of the first forecast are unknown to the second") for k, v in lost.items()]
+def _require_one_shape(own: Evidence, wide: Evidence, later: Evidence) -> None:
+    """Raise ``InputError`` where two forecasts do not have the same parameters."""
+    lost = {k: sorted(set(v) - set(later.coords.get(k, v))) for k, v in own.coords.items()}
+    problems = [Problem(k, f"{v} of the first forecast are unknown to the second") for k, v in lost.items() if v]
+    one, two = ({k: p.loc.shape for k, p in all_priors(e).items()} for e in (wide, later))
     problems += [
         Problem(k, "the two prior files state different things, not different numbers; explain cannot follow")
-        for k in wide
-        if not lost and wide[k] != later[k]
+        for k in one
+        if not problems and one[k] != two.get(k)
     ]
     if problems:
         raise InputError(problems)
 
 
-def _pool(fits: list[_Fit], before: Forecast, after: Forecast) -> Pool:
-    flat = {k: np.concatenate([f.raw[k] for f in fits]) for k in fits[0].raw}
-    counts = np.array([len(f.raw["log_turnover"]) for f in fits])
-    names = tuple(str(k) for k in after.outcomes.data_vars if k in before.outcomes and k != "scenario")
-    flattened = Bridge(np.zeros((len(fits), counts.sum())), counts)
-    bare = Pool(flat, flattened, after.record, names, int(after.manifest["seed"]))
-    return replace(bare, bridge=Bridge(np.stack([f.density(bare) for f in fits]), counts))
-
-
-def _checks(way: Way, least_ess: int) -> dict[str, Any]:
+def _checks(way: Valued) -> dict[str, Any]:
     """Return how far what was valued can be trusted; ``failures`` in words, empty when it can.
 
     The error bar is compared, over all quantities with nearly normal errors, with the limit that all of them together
     exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935), in
     Student's t with as many degrees of freedom as an error from blocks has. Both ends of the way must have the very
-    density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it.
+    density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it. Little overlap of the two
+    fits is no failure: the points up to the other matters are near the first fit, those after them near the second.
     """
-    last = way.error_bar
-    counted = smooth(way.labels, last.sampling) & np.isfinite(last.free[0])
+    last = way.bars[-1]
+    counted = smooth(way.labels, last.sampling) & np.isfinite(last.moved[0])
     alone = -np.expm1(np.log1p(-2 * norm.sf(3.0)) / max(counted.sum(), 1)) / 2
     limit = float(student.isf(alone, BLOCKS - 1))
-    worst = float(np.abs(last.free[0][counted] / last.sampling[counted]).max(initial=0.0))
-    least = min(map(_least, way.games))
-    overlap = way.pool.bridge.overlap
+    worst = float(np.abs(last.moved[0][counted] / last.sampling[counted]).max(initial=0.0))
+    least = min(way.effective, key=way.effective.__getitem__)
     failures = []
-    if not least >= least_ess:
-        failures.append(f"{least:.0f} effective draws for a step, at least {least_ess} expected")
-    if not overlap >= LEAST_OVERLAP:
-        failures.append(f"overlap of the fits {overlap:.3f}, at least {LEAST_OVERLAP:g} expected")
+    if not way.effective[least] >= MIN_ESS:
+        few = f"{way.effective[least]:.0f} effective draws at {least!r}, at least {MIN_ESS} expected"
+        failures.append(f"{few}: {CLOSER}")
     if not worst <= limit:
         failures.append(f"an error bar of {worst:.1f} standard errors, at most {limit:.1f} expected")
     if not way.miss <= EXACT:
         failures.append(f"a way that ends {way.miss:.2g} nats off the two forecasts, 0 expected")
-    told = {"fits": len(way.pool.bridge.counts), "overlap": overlap, "least_effective_draws": least}
+    told = {"fits": 2, "overlap": way.overlap, "least_effective_draws": way.effective[least]}
     return {**told, "largest_error": worst, "error_limit": limit, "failures": failures}
 
 
-def _least(game: Game) -> float:
-    return game.effective(game.weakest)
-
-
-def _fitted(way: Way, compiled: list[Compiled]) -> _Fit:
-    """Fit the model to the step that the draws reach worst, under the later prior file."""
-    changed = way.before.specification.fingerprint != way.after.specification.fingerprint
-    game = min(way.games[1:] if changed else way.games, key=_least)
-    evidence = gather(game.specification, game.record(game.weakest), game.origin, wider=way.after.record)
-    if not compiled:
-        compiled.append(Compiled(evidence))
-    posterior = converged(compiled[0], evidence, settings_of(way.after))
-    raw = {k: posterior.draws.flat[k] for k in posterior.raw}
-    return _Fit(raw, lambda pool: log_density(pool.draws(evidence)))
-
-
-def _explanation(way: Way, bars: list[Bar], checks: dict[str, Any]) -> Explanation:
-    (before, _), (after, _) = (reported(f, way.labels) for f in (way.before, way.after))
-    tables = []
-    for bar in bars:
-        own = way.labels.assign(before=before, after=after, kind=bar.kind, bar=bar.name, place=range(len(before)))
-        own["order_free"], own["order_free_se"] = bar.free[0], np.hypot(error(bar.free), bar.sampling)
-        own["arrival"] = bar.arrival[0]
-        own["arrival_se"] = bar.sampling if bar.kind == "error" else error(bar.arrival)
-        tables.append(own)
+def _explanation(before: Forecast, after: Forecast, way: Valued, checks: dict[str, Any]) -> Explanation:
+    (one, _), (two, _) = (reported(f, way.labels) for f in (before, after))
+    tables = [
+        way.labels.assign(
+            before=one,
+            after=two,
+            kind=bar.kind,
+            bar=bar.name,
+            change=bar.moved[0],
+            change_se=np.hypot(error(bar.moved), bar.sampling),
+            place=range(len(one)),
+        )
+        for bar in way.bars
+    ]
     table = pd.concat(tables).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
-    events = pd.DataFrame(
-        [(n.label, n.case, n.matter, n.day, n.published, n.kind) for n in way.growth.newcomers],
-        columns=["bar", "case_id", "matter_id", "date", "published_on", "type"],
-    )
-    return Explanation(table, events, checks, dict(way.before.manifest), dict(way.after.manifest))
+    return Explanation(table, _events(before, after), checks, dict(before.manifest), dict(after.manifest))
+
+
+def _events(before: Forecast, after: Forecast) -> pd.DataFrame:
+    """Return every event that the second forecast knows and the first does not, with the bar that it stands in."""
+    start, matter = origin_of(before), after.specification.matter
+    known = after.record.as_of(start)
+    late = known.events.loc[~known.events["event_id"].isin(before.record.events["event_id"])].assign(bar=CORRECTIONS)
+    own = [rows.assign(bar=label(day, rows)) for day, rows in focal_news(after, start).items()]
+    others = elsewhere_news(after, known).assign(bar=ELSEWHERE)
+    rows = pd.concat([late, *own, others.drop(columns="matter_id")])
+    matters = after.record.proceedings.set_index("case_id")["matter_id"]
+    columns = ["bar", "event_id", "case_id", "matter_id", "date", "published_on", "type"]
+    return rows.assign(matter_id=rows["case_id"].map(matters).fillna(matter))[columns].reset_index(drop=True)

@@ -1,10 +1,14 @@
 """What is asked at each origin, from what was public that day, and what the record answered later.
 
 Asked of every proceeding that is known, open and observed at the origin: does an event of a family come within a
-window; when do findings come, and a first decision; how large is the next fine, given one. Answers are events in force
-in the final record, dated after the origin and up to the window's end, and not after the proceeding closed. An event
-dated before the origin and published after it is no answer: nobody could forecast it, and it was not to come. A
-proceeding that had closed by the origin, unknown to anybody, is asked about like any other: its answers are no.
+window (orders of any scope are one family); when do findings come, and a first decision; how large is the next fine,
+given one. Answers are events in force in the final record, dated after the origin and up to the window's end, and not
+after the proceeding closed. An event dated before the origin and published after it is no answer: nobody could forecast
+it, and it was not to come. A proceeding that had closed by the origin, unknown to anybody, is asked about like any
+other: its answers are no.
+
+A window that reaches beyond the day to which its proceeding was looked at (``observed_until``) has no answer, neither
+no nor yes: where nobody looked, only events can be known, and to count them alone would favour bold forecasts.
 """
 
 from __future__ import annotations
@@ -79,7 +83,7 @@ def questions(
     for day in origins(first, max(first, final), every):
         inside = tuple(w for w in (window(day, months) for months in sorted(windows)) if w.end <= final)
         if inside:
-            found.append(Question(day, _known(whole, day), inside, _months(day, final)))
+            found.append(Question(day, _known(whole, day), inside, months_to(day, final)))
     if not found:
         reason = f"no window of {min(windows)} months from {first} on ends by {final}, the last day that counts"
         raise InputError(Problem("start", f"{reason}; start earlier"))
@@ -96,10 +100,11 @@ def last_day(whole: Record) -> date:
 def window(day: date, months: int) -> Window:
     """Return the window of so many calendar months; a day that a month does not have is its last one."""
     end = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
-    return Window(months, end, _months(day, end))
+    return Window(months, end, months_to(day, end))
 
 
-def _months(day: date, end: date) -> float:
+def months_to(day: date, end: date) -> float:
+    """Return the model months from one day to another."""
     return (end - day).days / DAYS_PER_MONTH
 
 
@@ -129,11 +134,18 @@ def answers(whole: Record, end: date) -> pd.DataFrame:
     return events.loc[counted, ["case_id", "date", "family", "amount_eur"]]
 
 
+def looked_at(whole: Record, end: date) -> dict[str, date]:
+    """Return the last day on which it counts that nothing happened in each proceeding, as known by ``end``."""
+    final = whole.as_of(end)
+    return {case: final.counted_until(case, end).date() for case in final.proceedings["case_id"]}
+
+
 class Answer(NamedTuple):
-    """A target's first event after an origin: months until it comes, and the sum of that day's amounts, EUR."""
+    """A target's first event after an origin: months until it comes, the sum of that day's amounts (EUR), the day."""
 
     months: float
     amount: float
+    day: str = ""
 
 
 NEVER = Answer(np.inf, np.nan)
@@ -148,5 +160,5 @@ def first_answers(found: pd.DataFrame, day: date) -> dict[tuple[str, str], Answe
         own = later.loc[later["family"].isin(families)]
         days = own.groupby(["case_id", "date"], as_index=False)["amount_eur"].sum(min_count=1)
         for case, when, amount in days.drop_duplicates("case_id").itertuples(index=False):
-            first[case, target] = Answer(_months(day, when.date()), float(amount))
+            first[case, target] = Answer(months_to(day, when.date()), float(amount), str(when.date()))
     return first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,10 +13,27 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from forecast.backtesting.asking import EVERY, START, WINDOWS, Question, answers, first_answers, last_day, questions
-from forecast.backtesting.rows import all_rows
+from forecast.backtesting.asking import (
+    EVERY,
+    START,
+    WINDOWS,
+    Question,
+    answers,
+    first_answers,
+    last_day,
+    looked_at,
+    questions,
+)
+from forecast.backtesting.rows import Answers, all_rows
 from forecast.backtesting.saying import PASSES, Said, evidence_at
-from forecast.backtesting.scoring import count_table, pit_table, reliability_table, score_table
+from forecast.backtesting.scoring import (
+    count_table,
+    group_table,
+    law_table,
+    pit_table,
+    reliability_table,
+    score_table,
+)
 from forecast.backtesting.spreading import AT_ONCE, here, on_cluster, require_scheduler
 from forecast.inference import Compiled, NotConvergedError, Settings
 from forecast.progress import report, working
@@ -35,13 +52,16 @@ class Backtest:
     """Forecasts at past origins, and how they came out.
 
     ``forecasts``: one row per forecast, ``backtest.csv``; ``quantiles``: the distributions behind its waiting times and
-    sizes. ``scores``: means, skill and differences against each baseline. ``counts``: events observed and expected.
+    sizes. ``scores``: means, skill and differences against each baseline, by family and window; ``groups``: by class,
+    age and origin; ``law``: with and without legal multipliers. ``counts``: events observed and expected.
     ``reliability``, ``pit``: calibration. ``diagnostics``: one row per origin. ``manifest``: from what, with what.
     """
 
     forecasts: pd.DataFrame
     quantiles: xr.Dataset
     scores: pd.DataFrame
+    groups: pd.DataFrame
+    law: pd.DataFrame
     counts: pd.DataFrame
     reliability: pd.DataFrame
     pit: pd.DataFrame
@@ -73,7 +93,7 @@ def backtest(
 
     ``specification`` and ``record`` are as in ``run``. Origins go from ``start`` on, ``every`` ``<n>D``, ``<n>W`` or
     ``<n>M``, as long as one of the ``windows`` (months) ends by ``end``, by default the record's last day. The focal
-    matter is one among the others: only the outside view speaks. With ``scheduler``, the address of a Dask cluster,
+    matter is one among the others: only the reference class speaks. With ``scheduler``, the address of a Dask cluster,
     every origin is a task there; the numbers are the same. A ``compiled`` model must have the coordinates of the last
     origin. Raises ``InputError`` on bad input, ``LeakError`` if an origin sees anything later, ``NotConvergedError``
     with the origin whose draws do not pass the gate.
@@ -118,29 +138,33 @@ def _scored(
     settings: Settings,
     manifest: dict[str, Any],
 ) -> Backtest:
-    found = answers(whole, final)
-    answered = [first_answers(found, question.day) for question in asked]
-    table, batches, quantiles = all_rows(said, asked, answered, str(final), settings.seed)
+    found, seen = answers(whole, final), looked_at(whole, final)
+    answered = [Answers(first_answers(found, question.day), seen) for question in asked]
+    table, batches, quantiles = all_rows(said, asked, answered, settings.seed)
     return Backtest(
         forecasts=table,
         quantiles=quantiles,
         scores=score_table(table, batches, settings.seed),
+        groups=group_table(table, batches, settings.seed),
+        law=law_table(table, settings.seed),
         counts=count_table(table, settings.seed),
         reliability=reliability_table(table, settings.seed),
         pit=pit_table(table, settings.seed),
-        diagnostics=pd.DataFrame([_at_origin(q, one) for q, one in zip(asked, said, strict=True)]),
+        diagnostics=pd.DataFrame([_at_origin(q, one, seen) for q, one in zip(asked, said, strict=True)]),
         specification=spec,
         record=whole.as_of(final),
         manifest=manifest,
     )
 
 
-def _at_origin(question: Question, said: Said) -> dict[str, Any]:
+def _at_origin(question: Question, said: Said, seen: Mapping[str, date]) -> dict[str, Any]:
     events = question.known.events
+    unanswered = sum(seen[case] < window.end for case in said.cases for window in question.windows)
     return {
         "origin_date": str(question.day),
         "proceedings": len(question.known.proceedings),
         "asked": len(said.cases),
+        "windows_unanswered": unanswered,
         "events": len(events),
         "windows": " ".join(str(window.months) for window in question.windows),
         **said.diagnostics,

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from forecast.backtesting.asking import Question
 from forecast.backtesting.saying import Said, evidence_at, say
 from forecast.files import InputError, Problem
-from forecast.inference import Compiled, Evidence, Settings
+from forecast.gathered import Evidence
+from forecast.inference import Compiled, Settings
 from forecast.parallel import each
 from forecast.specification import Specification
 from forecast.trees import PACKAGES
@@ -56,7 +57,7 @@ def here(
     """Yield what is said at each origin, in order, from threads that share one compiled model."""
 
     def work(one: tuple[Evidence, Question]) -> Said:
-        return say(compiled, *one, asked[-1].known, settings)
+        return say(compiled, *one, settings)
 
     with each(work, zip(evidence, asked, strict=True), AT_ONCE) as said:
         yield from said
@@ -175,7 +176,7 @@ def remote(task: Task) -> Said:
     with _COMPILING:
         compiled = _compiled(_Model(task))
     wider = task.last.known
-    return say(compiled, evidence_at(specification, task.question, wider), task.question, wider, task.settings)
+    return say(compiled, evidence_at(specification, task.question, wider), task.question, task.settings)
 
 
 class _Model:

@@ -18,20 +18,19 @@ UNREACHED = 0.5
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def checked(path: Path, record: Path | None) -> list[str]:
+def checked(path: Path, record: Path | None, *, full: bool = False) -> list[str]:
     """Return what a valid path holds, in a line, and more lines if there is more to say; else raise ``InputError``.
 
     ``record``: folder of the record by which the scenarios of a prior file are checked, the packaged one if ``None``.
+    ``full``: name all rows of a record that enter no likelihood of hazards, not only those of the focal matter.
     """
     if (path / "manifest.json").is_file():
         return [_forecast(path)]
     if path.is_dir():
-        from forecast.record import load_record  # noqa: PLC0415
-
-        return [str(load_record(path)).strip("<>")]
+        return _record(path, full=full)
     if path.name.endswith(TABLE_SUFFIXES):
         return _table(path)
-    return _prior_file(path, record)
+    return _prior_file(path, record, full=full)
 
 
 def record_among(paths: Sequence[Path]) -> Path | None:
@@ -45,6 +44,18 @@ def _forecast(path: Path) -> str:
 
     manifest = forecasting.load(path).manifest
     return f"forecast of {manifest['matter']} at {manifest['origin']}"
+
+
+def _record(path: Path, *, full: bool) -> list[str]:
+    """Return what a record holds, and which of its rows enter no likelihood of hazards under the packaged regime."""
+    from forecast.record import load_record  # noqa: PLC0415
+    from forecast.regime import load_regime  # noqa: PLC0415
+    from forecast.terminal.news import unused_rows  # noqa: PLC0415
+    from forecast.unused import unused_of_record  # noqa: PLC0415
+
+    found = load_record(path)
+    unused = unused_of_record(found, load_regime(), found.complete_until)
+    return [str(found).strip("<>"), *(str(line) for line in unused_rows(unused, None, full=full))]
 
 
 def _table(path: Path) -> list[str]:
@@ -63,13 +74,15 @@ def _table(path: Path) -> list[str]:
     return lines
 
 
-def _prior_file(path: Path, record: Path | None) -> list[str]:
+def _prior_file(path: Path, record: Path | None, *, full: bool) -> list[str]:
     from forecast.specification import load_specification, prior_path  # noqa: PLC0415
 
     spec = load_specification(path)
     first = f"prior file on {spec.matter}, as of {spec.as_of}, fingerprint {spec.fingerprint[:12]}"
     from forecast.prior_check import check_brief  # noqa: PLC0415
     from forecast.record import load_record  # noqa: PLC0415
+    from forecast.terminal.news import unused_rows  # noqa: PLC0415
+    from forecast.unused import unused_of_record  # noqa: PLC0415
     from forecast.yaml_files import key_path, read_yaml  # noqa: PLC0415
 
     known = load_record(record)
@@ -88,7 +101,9 @@ def _prior_file(path: Path, record: Path | None) -> list[str]:
     wrong = [Problem(document.where(key), what) for key, what in (*_unreached(spec, check), *_unclear(spec, check))]
     if wrong:
         raise InputError(wrong)
-    return [first, *_resolutions(spec, check), *_sums(spec, check), *_statements(spec, check)]
+    unused = unused_of_record(known, spec.regime, known.complete_until)
+    told = [*_resolutions(spec, check), *_sums(spec, check), *_statements(spec, check)]
+    return [first, *told, *(str(line) for line in unused_rows(unused, spec.matter, full=full))]
 
 
 def _unreached(spec: Specification, check: Check) -> Iterator[tuple[KeyPath, str]]:

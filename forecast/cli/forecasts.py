@@ -67,11 +67,15 @@ def validate(
         typer.Argument(help="Prior files, folders of a record, single tables of one, or folders of a forecast."),
     ],
     record: RecordOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Name all rows of a log that enter no likelihood of hazards.")
+    ] = False,
 ) -> None:
     """Check prior files, records, single tables and forecasts; name every mistake with its place.
 
     Of a prior file also, by simulating it alone: whether each scenario resolves as itself. That needs the record that
-    knows its matter: --record, else the first record among the paths, else the packaged one.
+    knows its matter: --record, else the first record among the paths, else the packaged one. Of a record, and of the
+    matter of a prior file, which rows of the log enter no likelihood of hazards, and why.
     """
     from forecast.cli.checking import checked, record_among  # noqa: PLC0415
 
@@ -79,7 +83,7 @@ def validate(
     problems: list[Problem] = []
     for path in paths:
         try:
-            first, *more = checked(path, record or record_among(paths))
+            first, *more = checked(path, record or record_among(paths), full=full)
         except InputError as error:
             problems += error.problems
             continue

@@ -13,7 +13,9 @@ from rich.markup import escape
 from forecast.cli.shell import FolderArgument, RecordOption, app, whole_option
 from forecast.terminal.look import console
 
-LedgerArgument = Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of a ledger.")]
+LedgerArgument = Annotated[
+    Path, typer.Argument(metavar="LEDGER", help="Folder of a ledger, or track-record: the packaged one.")
+]
 UntilOption = Annotated[
     int | None,
     typer.Option("--until", min=1, help="Read the ledger up to this entry alone, as where later ones are damaged."),

@@ -163,10 +163,9 @@ def explain(
     before: Annotated[Path, typer.Argument(metavar="DIR1", help="Folder of the earlier forecast.")],
     after: Annotated[Path, typer.Argument(metavar="DIR2", help="Folder of the later forecast.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: beside DIR2, DIR2-explained).")] = None,
-    arrival: Annotated[bool, typer.Option("--arrival", help="Events in order of arrival alone: quicker.")] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Say which event moved a forecast by how much, in bars that sum to the whole change."""
+    """Say which event, and which silence, moved a forecast by how much, in steps that sum to the whole change."""
     from forecast import attribution, forecasting, plots  # noqa: PLC0415
     from forecast.folders import require_place  # noqa: PLC0415
     from forecast.terminal.evidence import explanation_screen  # noqa: PLC0415
@@ -176,7 +175,7 @@ def explain(
     one, two = forecasting.load(before), forecasting.load(after)
     about = {"before": one.manifest, "after": two.manifest}
     require_place(target, "explanation", about, overwrite=overwrite)
-    result = attribution.explain(one, two, order_free=not arrival)
-    plots.save_explanation(result, target, arrival=arrival, overwrite=overwrite)
-    console().print(explanation_screen(result, arrival=arrival))
+    result = attribution.explain(one, two)
+    plots.save_explanation(result, target, overwrite=overwrite)
+    console().print(explanation_screen(result))
     console().print(f"Written to {escape(str(target))}", soft_wrap=True)

@@ -65,13 +65,16 @@ def pages(forecast: Forecast) -> dict[str, pd.DataFrame]:
     )
     found = {
         "Scenarios by view: probabilities (± Monte Carlo error)": _crossed(views, ["scenario"], "view"),
+        "Weight of evidence: factor by which each step changed a scenario's probability, and that after it": (
+            _weights(tables["weight_of_evidence"], labels)
+        ),
         f"Scenario at the origin, and as resolved at {last} months: probabilities of the second given the first": (
             _resolution(tables["resolution"], labels)
         ),
         f"Targets by months after the origin: median ({interval}); of yes/no targets the probability ± Monte Carlo "
         "error": _targets(tables["summary"], labels),
-        "Statements: probabilities as stated, net and gross of closures and stages (± Monte Carlo error)": _statements(
-            tables["statements"], labels
+        "Statements: probabilities as stated, and as simulated from the brief's date (± Monte Carlo error)": (
+            _statements(tables["statements"], labels)
         ),
         "Events in proceedings of the matter, by view: probabilities (± Monte Carlo error) within so many months": (
             _events(forecast, both_views(events[own]), ["case_id", "view", "family"])
@@ -107,9 +110,24 @@ def _statements(table: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
         return table
     found = {"event": table["family"], "scenario": table["scenario"].map(labels)}
     found |= {"by month": [f"{v:g}" for v in table["within_months"]], "stated": [f"{v:.3f}" for v in table["stated"]]}
-    for name in ("net", "gross"):
-        found[name] = [f"{p:.3f} ± {e:.3f}" for p, e in zip(table[name], table[f"{name}_mcse"], strict=True)]
+    found["simulated"] = [f"{p:.3f} ± {e:.3f}" for p, e in zip(table["simulated"], table["mcse"], strict=True)]
     return pd.DataFrame(found)
+
+
+def _weights(table: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    """Return one row per step: until when, what came, and the factor and probability of each scenario."""
+    if not len(table):
+        return pd.DataFrame()
+    by = table.set_index(["step", "scenario"])
+    steps = table.drop_duplicates("step")
+    notes = [
+        f"{what} (no weight: {note})" if note else what for what, note in zip(steps["what"], steps["note"], strict=True)
+    ]
+    page = {"until": list(steps["end"]), "what came": notes}
+    for name, label in labels.items():
+        own = [by.loc[(step, name)] for step in steps["step"]]
+        page[label] = [f"{np.exp(one['log_factor']):.2f}, {one['probability']:.3f}" for one in own]
+    return pd.DataFrame(page)
 
 
 def _crossed(table: pd.DataFrame, rows: list[str], columns: str) -> pd.DataFrame:

@@ -31,6 +31,7 @@ KINDS = {"eti": "equal-tailed", "hdi": "highest density"}
 ENDS = ("q05", "q95")
 TYPES = {
     "draw": "int64",
+    "step": "int64",
     "horizon_months": "int64",
     "window_months": "int64",
     "within_months": "float64",
@@ -61,6 +62,10 @@ LAYOUTS = {
         source=("origin_date", "horizon_months", "target", "scenario", "label", "unit", "*"),
     ),
     "scenarios": Layout(("origin_date", "view", "scenario", "label"), ("view", "scenario", "statistic")),
+    "weight_of_evidence": Layout(
+        ("step", "start", "end", "kind", "case_id", "event_id", "what", "note", "rests_on", "scenario", "label"),
+        ("step", "scenario", "statistic"),
+    ),
     "event_probabilities": Layout(
         ("origin_date", "case_id", "matter_id", "view", "family", "window_months"),
         ("case_id", "window_months", "family", "statistic"),
@@ -83,7 +88,7 @@ LAYOUTS = {
     "resolution": Layout(("latent", "label"), ("latent", "resolved"), over="resolved"),
     "prior_resolution": Layout(("latent", "label"), ("latent", "resolved"), over="resolved"),
 }
-UNITS = {"r_hat": "ratio", "ess_bulk": "draws", "ess_tail": "draws", "contraction": "fraction"}
+UNITS = {"r_hat": "ratio", "ess_bulk": "draws", "ess_tail": "draws", "contraction": "fraction", "log_factor": "nats"}
 """Units of statistics that are not in the unit of what they are statistics of."""
 
 

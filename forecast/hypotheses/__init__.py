@@ -1,8 +1,8 @@
 """What has not happened: what a forecast would say if it did, and what would tell most.
 
-``suppositions`` reads supposed events and levers, ``whatifs`` says how the forecast would stand, ``branches`` simulates
-every draw under every scenario, ``signposts`` ranks what may come by what it would tell, ``event_sets`` and
-``reversals`` find the fewest events that lift a scenario.
+``suppositions`` reads supposed events and levers, ``whatifs`` says how the forecast would stand, and ``comparing`` puts
+both side by side; ``branches`` simulates every draw under every scenario, ``signposts`` ranks what may come by what it
+would tell; ``event_sets`` and ``reversals`` find the fewest events that lift a scenario.
 """
 
 from forecast.hypotheses.reversals import Stress, stress

@@ -1,6 +1,6 @@
 """Every draw under every scenario: one enlarged joint simulation from the origin, and weighted shares of it.
 
-Posterior draw i is simulated under each scenario s, R times, with weight ``p_i(s) / (N R)``, the forecast's own view.
+Posterior draw i is simulated under each scenario s, R times, with weight ``p_i(s) / (N R)``, that of the inside view.
 Then ``sum of weights of s = p(s)`` to the last digit, and with any event e of the paths
 
     p(e) p(s | e) + p(not e) p(s | not e) = p(s)
@@ -17,11 +17,9 @@ from functools import cached_property
 import numpy as np
 
 from forecast.inference import Draws
-from forecast.outcomes import fine_left, imagine, view_weights
+from forecast.outcomes import fine_left, imagine, inside_weights
 from forecast.progress import working
-from forecast.record import Record
 from forecast.vocabulary import DAYS_PER_MONTH, SCENARIOS
-from forecast.watchlist import focal_statute
 
 DAYS = 90
 """Length of the window in which an event counts as a signpost."""
@@ -92,19 +90,17 @@ class Branches:
 
 
 @working("Simulating every scenario")
-def branch(draws: Draws, record: Record, rng: np.random.Generator, replicates: int = REPLICATES) -> Branches:
-    """Simulate each draw under each scenario ``replicates`` times; ``record`` is what was public by the origin."""
-    x, law = draws.evidence.exposure, focal_statute(draws, record)
-    still = np.flatnonzero(x.is_open[: x.n_focal])
-    n, months = len(draws), DAYS / DAYS_PER_MONTH
+def branch(draws: Draws, rng: np.random.Generator, replicates: int = REPLICATES) -> Branches:
+    """Simulate each draw under each scenario ``replicates`` times; ``draws`` are of an origin with a brief."""
+    focal, n, months = draws.evidence.focal, len(draws), DAYS / DAYS_PER_MONTH
+    still = [i for i, life in enumerate(focal) if life.at_risk]
     came, left = [], []
     for _ in range(replicates):
-        futures = [
-            imagine(draws, law.ceilings, law.instruments, rng, scenario=np.full(n, s)) for s in range(len(SCENARIOS))
-        ]
-        came.append(np.stack([f.paths.first[:, still] <= months for f in futures]))
+        futures = [imagine(draws, rng, scenario=np.full(n, s)) for s in range(len(SCENARIOS))]
+        came.append(np.stack([f.paths.first_in(len(focal))[:, still] <= months for f in futures]))
         left.append(np.stack([fine_left(f)[:, -1] for f in futures]))
-    return Branches(tuple(x.cases[row] for row in still), view_weights(draws) / n, np.stack(came), np.stack(left))
+    cases = tuple(focal[i].case_id for i in still)
+    return Branches(cases, inside_weights(draws) / n, np.stack(came), np.stack(left))
 
 
 def with_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

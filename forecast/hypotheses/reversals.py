@@ -1,38 +1,34 @@
 """A reverse stress test: the fewest future events that lift a scenario over a probability.
 
-Every supposed event stands on the day in the middle of the signposts' window, and nothing else happens in the focal
-matter up to then. All sets of one event (open focal proceeding by family), then of two, then of three are tried: see
-``event_sets``. Each set that is reported is confirmed as ``forecast whatif`` reckons it, with all draws and the same
-certificate; a set whose weights fail is not reported as found.
+Every supposed event stands on the day in the middle of the signposts' window, at most one in each open proceeding of
+the focal matter, and nothing else happens in the matter up to then. All sets of one event (proceeding by family), then
+of two, then of three are tried: see ``event_sets``. Each set that is reported is confirmed as ``forecast whatif`` takes
+it, with the same certificate; a set whose weights fail is not reported as found.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast.courses import FAMILY_INDEX
 from forecast.files import InputError, Problem, did_you_mean
 from forecast.forecasting import Forecast
+from forecast.gathered import Evidence
 from forecast.hypotheses.branches import DAYS, Branches, branch, with_error
-from forecast.hypotheses.event_sets import EventSets, event_sets, focal_rows
-from forecast.hypotheses.suppositions import Supposed, with_events
-from forecast.hypotheses.whatifs import held, supposed_exposure
-from forecast.inference import Evidence, Posterior
-from forecast.outcomes import view_weights
+from forecast.hypotheses.event_sets import LARGEST, EventSets, event_sets
+from forecast.hypotheses.suppositions import Supposed, watched, with_events
+from forecast.hypotheses.whatifs import held, supposed_evidence
+from forecast.inference import Posterior
+from forecast.outcomes import inside_weights
 from forecast.progress import working
-from forecast.record import Record
-from forecast.record_tables import REQUIRED_TABLES, TABLES
 from forecast.updating import efficiency, reweight
-from forecast.vocabulary import FAMILY_OF_TYPE, SCENARIOS
+from forecast.vocabulary import SCENARIOS
 
-LARGEST = 3
-SHOWN, TRIES = 5, 15
+SHOWN, TRIES = 5, 10
 """Sets that are reported, and sets that are confirmed at most to find them."""
 COLUMNS = ["size", "events", "now", "silent", "probability", "mcse", "k_hat", "ess", "certified", "log_density"]
 COLUMNS += ["comes", "comes_mcse"]
@@ -42,7 +38,8 @@ COLUMNS += ["comes", "comes_mcse"]
 class Stress:
     """The smallest sets of supposed events that lift ``scenario`` over ``over``, likeliest first.
 
-    ``reached``: whether any does; else ``table`` holds those that come nearest. Its columns: ``size``; ``events``, as
+    ``reached``: whether any does; else ``table`` holds those that come nearest, of equal ones (to 0.01) the likeliest.
+    Its columns: ``size``; ``events``, as
     ``forecast whatif`` reads them, separated by semicolons; probability of the scenario ``now``, ``silent`` (if nothing
     comes up to their day) and given them (``probability``, with ``mcse``);
     ``k_hat``, ``ess``, ``certified``: of the weights; ``log_density``: log of the predictive density of the set over
@@ -74,22 +71,22 @@ def stress(
     *,
     branches: Branches | None = None,
 ) -> Stress:
-    """Return the smallest set of up to ``most`` events that lifts ``scenario`` over ``over``, in the forecast's view.
+    """Return the smallest set of up to ``most`` events that lifts ``scenario`` over ``over``, in the inside view.
 
     ``branches``: a simulation from the same forecast, if there is one already. Raises ``InputError`` on bad input.
     """
     old = held(forecast)
-    target = check(scenario, over, most, old)
-    trial = _trial(forecast, old, target, branches)
-    terms = event_sets(old.draws, trial.evidence(()), trial.record, trial.day, most)
+    target = check(scenario, over, most, old.evidence)
+    trial = _Trial(forecast, old, target, branches or branch(old.draws, np.random.default_rng([old.settings.seed, 7])))
+    terms = event_sets(old.draws, trial.evidence([]))
     found: list[dict[str, Any]] = []
     nearest: list[tuple[float, float, list[Supposed]]] = []
     for size in range(1, most + 1):
         found, near = _tried(terms, trial, size, over)
         if found:
             break
-        nearest = sorted([*nearest, *near], key=lambda one: -one[0])[:SHOWN]
-    before = {"now": float(view_weights(old.draws)[:, target].mean()), "silent": float(terms.silence[target])}
+        nearest = sorted([*nearest, *near], key=lambda one: (-round(one[0], 2), -one[1]))[:SHOWN]
+    before = {"now": float(inside_weights(old.draws)[:, target].mean()), "silent": float(terms.silence[target])}
     rows = found or [trial.confirmed(events, density) for _, density, events in nearest]
     return Stress(
         scenario=scenario,
@@ -102,7 +99,7 @@ def stress(
     )
 
 
-def check(scenario: str, over: float, most: int, posterior: Posterior) -> int:
+def check(scenario: str, over: float, most: int, evidence: Evidence) -> int:
     """Return the scenario's index; raise ``InputError`` for what cannot be asked, or if nothing can come."""
     problems = []
     if scenario not in SCENARIOS:
@@ -112,11 +109,11 @@ def check(scenario: str, over: float, most: int, posterior: Posterior) -> int:
         problems.append(Problem("over", f"{over!r}, expected a probability between 0 and 1"))
     if most not in range(1, LARGEST + 1):
         problems.append(Problem("most", f"{most!r}, expected 1 to {LARGEST} events"))
-    x = posterior.evidence.exposure
-    day = middle(x.origin)
-    if x.origin < x.as_of <= day:
-        problems.append(Problem("forecast", f"{day} crosses the brief's date, {x.as_of}: forecast at that date first"))
-    if not x.is_open[: x.n_focal].any():
+    if not evidence.inside:
+        as_of = evidence.specification.as_of
+        what = f"is of {evidence.origin}, before the brief of {as_of}: there are no scenarios that news could speak for"
+        problems.append(Problem("forecast", f"{what}; forecast at {as_of} or later first"))
+    if not any(life.at_risk for life in evidence.focal):
         problems.append(Problem("forecast", "no proceeding of the matter is open: no event can come"))
     if problems:
         raise InputError(problems)
@@ -127,7 +124,7 @@ def _tried(
     terms: EventSets, trial: _Trial, size: int, over: float
 ) -> tuple[list[dict[str, Any]], list[tuple[float, float, list[Supposed]]]]:
     """Return the likeliest sets of one size that are confirmed over ``over``, or else those that come nearest."""
-    sets = np.array(list(itertools.combinations(range(len(terms.candidates)), size)))
+    sets = terms.of_size(size)
     shares, density = terms.evaluate(sets)
     share, order = shares[:, trial.target], np.argsort(-density, kind="stable")
 
@@ -140,35 +137,33 @@ def _tried(
         found += [row] if row["certified"] and row["probability"] > over else []
         if len(found) == SHOWN:
             break
-    return found, [named(k) for k in np.argsort(-share, kind="stable")[:SHOWN]]
+    return found, [named(k) for k in np.lexsort((-density, -share.round(2)))[:SHOWN]]
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """Confirms sets: the forecast's posterior reweighted by them with all draws."""
+    """Confirms sets: the forecast's posterior reweighted by them, as a what-if does it."""
 
     forecast: Forecast
     old: Posterior
     target: int
     branches: Branches
-    record: Record
-    day: date
 
-    def evidence(self, events: tuple[Supposed, ...]) -> Evidence:
-        """Return the focal matter's evidence with these events and nothing else up to the day."""
-        matters = (self.forecast.specification.matter,)
-        exposure = supposed_exposure(self.old.evidence, with_events(self.record, events), self.day, matters)
-        return replace(self.old.evidence, exposure=focal_rows(exposure))
+    def evidence(self, events: list[Supposed]) -> Evidence:
+        """Return the evidence with these events, and nothing else in the focal matter, up to the day."""
+        known, day = self.forecast.record, middle(self.old.evidence.origin)
+        record = with_events(known, events) if events else known
+        record = watched(record, known, (self.forecast.specification.matter,), day)
+        return supposed_evidence(self.old.evidence, record, day)
 
     def confirmed(self, events: list[Supposed], log_density: float) -> dict[str, Any]:
         """Return one row of the table."""
         from arviz_stats.base import array_stats  # noqa: PLC0415  (ArviZ costs seconds to import)
 
-        kept, matter = efficiency(self.forecast), self.forecast.specification.matter
-        posterior, certificate = reweight(self.old, self.evidence(tuple(events)), kept, matters=(matter,))
-        chances = view_weights(posterior.draws)[:, self.target].reshape(self.old.settings.chains, -1)
-        b = self.branches
-        places = [(b.cases.index(e.case), FAMILY_INDEX[FAMILY_OF_TYPE[e.kind]]) for e in events]
+        posterior, certificate = reweight(self.old, self.evidence(events), efficiency(self.forecast))
+        chances = inside_weights(posterior.draws)[:, self.target].reshape(self.old.settings.chains, -1)
+        b, regime = self.branches, self.old.evidence.regime
+        places = [(b.cases.index(e.case), regime.family_of(e.kind, e.scope)) for e in events]
         all_come = np.logical_and.reduce([b.came[..., case, family] for case, family in places])
         plausible, error = with_error(b.joint(all_come).sum(axis=1))
         return {
@@ -185,21 +180,6 @@ class _Trial:
         }
 
 
-def _trial(forecast: Forecast, old: Posterior, target: int, branches: Branches | None) -> _Trial:
-    if branches is None:
-        branches = branch(old.draws, forecast.record, np.random.default_rng([old.settings.seed, 7]))
-    record = focal_record(forecast.record, forecast.specification.matter)
-    return _Trial(forecast, old, target, branches, record, middle(old.evidence.exposure.origin))
-
-
 def middle(origin: date) -> date:
     """Return the day in the middle of the window, on which every supposed event stands."""
     return origin + timedelta(days=DAYS // 2)
-
-
-def focal_record(record: Record, matter: str) -> Record:
-    """Return the proceedings and events of one matter alone: checking whole records takes half a second each."""
-    cases = record.proceedings.loc[record.proceedings["matter_id"] == matter]
-    events = record.events.loc[record.events["case_id"].isin(cases["case_id"])]
-    rest = {name: getattr(record, name).iloc[:0] for name in TABLES if name not in REQUIRED_TABLES}
-    return replace(record, proceedings=cases, events=events, **rest)

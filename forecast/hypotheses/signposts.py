@@ -21,7 +21,7 @@ import pandas as pd
 
 from forecast.forecasting import Forecast
 from forecast.hypotheses.branches import BLOCKS, DAYS, REPLICATES, Branches, branch, information, with_error
-from forecast.hypotheses.reversals import Stress, stress
+from forecast.hypotheses.reversals import Stress, check, stress
 from forecast.hypotheses.whatifs import held
 from forecast.progress import working
 from forecast.vocabulary import FAMILIES, SCENARIOS
@@ -29,6 +29,8 @@ from forecast.vocabulary import FAMILIES, SCENARIOS
 LEAST = 0.01
 """Smallest probability of an event that is a signpost: rarer ones are no plausible next event."""
 MOST = 15
+CLEAR = 2.0
+"""Monte Carlo errors by which the information of a signpost exceeds zero."""
 PRESENT, SILENCE = "present", "silence"
 
 
@@ -57,23 +59,27 @@ class Watch:
 def watch(forecast: Forecast, scenario: str = "crackdown", over: float = 0.5, *, most: int = 3) -> Watch:
     """Return the signposts of a forecast, and the fewest events that lift ``scenario`` over ``over``.
 
-    In the forecast's own view. Raises ``InputError`` on bad input.
+    In the inside view. Raises ``InputError`` on bad input, and before the brief, where there is no inside view.
     """
     old = held(forecast)
-    branches = branch(old.draws, forecast.record, np.random.default_rng([old.settings.seed, 7]))
+    check(scenario, over, most, old.evidence)
+    branches = branch(old.draws, np.random.default_rng([old.settings.seed, 7]))
     table = signpost_table(branches)
     authority = forecast.record.proceedings.set_index("case_id")["authority"]
     table.insert(4, "authority", [authority.get(case, "") for case in table["case_id"]])
     return Watch(
         table=table,
         stress=stress(forecast, scenario, over, most, branches=branches),
-        until=old.evidence.exposure.origin + timedelta(days=DAYS),
+        until=old.evidence.origin + timedelta(days=DAYS),
         manifest={**forecast.manifest, "window_days": DAYS, "replicates": REPLICATES, "blocks": BLOCKS},
     )
 
 
 def signpost_table(branches: Branches, most: int = MOST, least: float = LEAST) -> pd.DataFrame:
-    """Return the table of ``Watch``: the ``most`` most informative events of at least this probability, and silence."""
+    """Return the table of ``Watch``: the ``most`` most informative events of at least this probability, and silence.
+
+    Events that nobody stated come at the same rate in every scenario: what tells nothing clear is left out.
+    """
     silence = ~branches.came.any(axis=(-2, -1))
     joint = np.moveaxis(branches.joint(branches.came), 1, -1)[0]
     probability, bits = joint.sum(axis=-1), information(joint, branches.scenario[0])
@@ -83,7 +89,8 @@ def signpost_table(branches: Branches, most: int = MOST, least: float = LEAST) -
     for place in order:
         case, family = np.unravel_index(place, bits.shape)
         event = branches.came[..., case, family]
-        rows.append(_row(branches, event, "event", branches.cases[case], FAMILIES[family]))
+        row = _row(branches, event, "event", branches.cases[case], FAMILIES[family])
+        rows += [row] if row["bits"] > CLEAR * row["bits_mcse"] else []
     rows.sort(key=lambda row: -row["bits"])
     present = _row(branches, np.ones_like(silence), PRESENT, "", "")
     beside = _beside(present, "now") | _beside(next((r for r in rows if r["kind"] == SILENCE), {}), "silent")

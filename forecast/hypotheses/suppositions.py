@@ -2,13 +2,16 @@
 
 An event is ``DATE CASE TYPE [AMOUNT_EUR]``, the scope of an order after a colon: ``2026-06-15 ie-dsa-x-2025
 compliance_order:extensive``. Every mistake of every text is named at once.
+
+Supposed events are appended to the record in memory, and its proceedings are taken as watched up to the supposed
+origin, so that silence counts: those of the matters spoken of, and no others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -17,7 +20,7 @@ import pandas as pd
 
 from forecast.additions import append
 from forecast.files import InputError, Problem, did_you_mean
-from forecast.paths import Intervention
+from forecast.outcomes import Intervention
 from forecast.quantities import IMPACTS
 from forecast.record import Record, as_day
 from forecast.record_tables import FINES, ORDERS
@@ -91,6 +94,20 @@ def with_events(record: Record, events: Sequence[Supposed]) -> Record:
     cases = pd.DataFrame(closed, columns=["case_id", "closed_on"])
     until = max((e.day for e in events), default=record.complete_until)
     return append(record, {"events": rows, "proceedings": cases}, max(until, record.complete_until))
+
+
+def watched(record: Record, known: Record, matters: Collection[str], day: date) -> Record:
+    """Return ``record`` with every open proceeding of some matters watched up to ``day``, all others as long as known.
+
+    ``known``: the record of the forecast, cut to its origin; ``record`` has the same proceedings, and events up to
+    ``day`` besides.
+    """
+    cases, origin = record.proceedings, known.as_of_date or known.complete_until
+    own = cases["matter_id"].isin(matters)
+    last = {case: pd.Timestamp(day) for case in cases.loc[own, "case_id"]}
+    until = [last.get(case) or known.counted_until(case, origin) for case in cases["case_id"]]
+    seen = cases.assign(observed_until=pd.Series(until, cases.index).astype("datetime64[us]"))
+    return replace(record, proceedings=seen, complete_until=day, as_of_date=None)
 
 
 def _supposed(record: Record, read: dict[str, Supposed]) -> tuple[Record, list[Problem]]:

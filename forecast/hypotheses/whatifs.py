@@ -1,13 +1,16 @@
 """What if: the forecast as it would stand had certain events come, had nothing come, were a mitigation at work.
 
 Supposed events and supposed silence are evidence about their own matters and about the focal one, and about nothing
-else: whoever supposes one event says nothing about fifty other proceedings. With ``M`` the matters spoken of,
+else: whoever supposes one event says nothing about fifty other proceedings. The record is taken with the supposed
+events, and with the proceedings of these matters watched up to the supposed origin; hazards are gathered from it anew,
+and stored draws are reweighted by
 
-    log w_i = sum_{m in M} [ log p(record of m up to the new origin | theta_i) - log p(record of m as known | theta_i) ]
+    log w_i = log p(supposed record | theta_i) - log p(record | theta_i)
 
-and everything else (other matters, openings, sizes, users, rulings) stays as known at the forecast's own origin. A
-lever is no evidence but an intervention, do(lever) (Pearl 2009, doi:10.1017/CBO9780511803161): from the origin on it
-multiplies the focal matter's hazards and the full impacts, and leaves the probabilities of the scenarios alone.
+where everything else (other matters, openings, sizes, users, rulings) stays as known at the forecast's own origin and
+cancels. A lever is no evidence but an intervention, do(lever) (Pearl 2009, doi:10.1017/CBO9780511803161): from the
+origin on it multiplies the focal matter's hazards and the full impacts, and leaves the probabilities of the scenarios
+alone.
 
 What is supposed moves a forecast in two steps: by the time that passes up to the new origin without any event in the
 matters spoken of, and by the supposed events and levers. Both are told apart: now, after the silence, after it all.
@@ -25,36 +28,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecast.exposure import Exposure, build_exposure
+from forecast.evidence.gathering import gather_hazards
 from forecast.files import InputError, Problem, whole_file
 from forecast.folders import MANIFEST, with_labels
 from forecast.forecasting import Forecast, fit
+from forecast.gathered import Evidence, gather
 from forecast.hypotheses.comparing import Stage, compared
-from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions
-from forecast.inference import Compiled, Evidence, Posterior, gather
+from forecast.hypotheses.suppositions import Supposed, in_words, intervention, read_suppositions, watched
+from forecast.inference import Compiled, Posterior
 from forecast.observations import observe
-from forecast.outcomes import imagine
-from forecast.paths import Intervention
+from forecast.outcomes import Intervention, imagine
 from forecast.places import OF_RESULTS, refuse_unlike
 from forecast.progress import report, working
 from forecast.record import Record
+from forecast.resolution import base_rate, clauses_of
 from forecast.silence import assumption
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
+from forecast.trees import stored_correction
 from forecast.updating import Certificate, efficiency, reweight, settings_of, stored
-from forecast.watchlist import focal_statute
 
-SUPPOSED = (
-    "new_fine_amount",
-    "new_fine_ceiling",
-    "new_fine_instrument",
-    "new_order_scopes",
-    "resolved_families",
-    "resolved_order_scopes",
-    "resolved_fine_total",
-    "unappealed_fines",
-    "opening_raised_left",
-)
-"""What supposed events and passing time change besides the matters' own months and events."""
+SUPPOSED = ("new_fine_sum", "new_fine_ceiling", "resolved", "unappealed_fines", "set_off", "opening_raised_left")
+"""What supposed events and passing time change besides the hazards' evidence."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,15 +97,16 @@ def whatif(
     Raises ``InputError`` with every mistake, ``NotConvergedError`` if a new fit does not pass the gate.
     """
     spec, old = forecast.specification, held(forecast)
-    was = old.evidence.exposure.origin
+    was = old.evidence.origin
     supposed = read_suppositions(forecast.record, spec, was, events, silence_until, levers)
     matters = spoken_of(forecast, supposed.events)
-    steps, passed = _Steps(old, efficiency(forecast), matters, supposed.day, refit), supposed.day > was
+    steps, passed = _Steps(old, efficiency(forecast), forecast.record, matters, supposed.day, refit), supposed.day > was
     silent = steps.to(forecast.record) if passed else steps.nowhere()
     after = steps.to(supposed.record) if supposed.events else silent
-    stages = [_stage(silent, forecast.record, intervention(spec, ()))] if passed else []
-    moved = bool(supposed.events or levers)
-    stages.append(_stage(after, supposed.record, intervention(spec, levers)) if moved else stages[0])
+    base = base_rate(forecast.record.in_force(), clauses_of(spec.resolution), spec.matter)
+    stages = [_stage(silent, base)] if passed else []
+    if supposed.events or levers:
+        stages.append(_stage(after, base, intervention(spec, levers) if levers else None))
     before = Stage({name: forecast.tables[name] for name in stages[0].tables}, forecast.outcomes, old)
     return WhatIf(
         before=before.tables,
@@ -135,10 +130,11 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True)
 class _Steps:
-    """Leads from the posterior of a forecast to others on ``day``, of which ``matters`` are spoken."""
+    """Leads from a forecast's posterior, and its record ``known``, to what is supposed of ``matters`` up to ``day``."""
 
     old: Posterior
     efficiency: float
+    known: Record
     matters: Sequence[str]
     day: date
     refit: bool
@@ -151,8 +147,9 @@ class _Steps:
 
     def to(self, record: Record) -> _Step:
         """Return the posterior given what ``record`` says of the matters up to the day; refuse weights that fail."""
-        evidence = supposed_evidence(self.old.evidence, record, self.day, self.matters)
-        posterior, certificate = reweight(self.old, evidence, self.efficiency, matters=self.matters)
+        record = watched(record, self.known, self.matters, self.day)
+        evidence = supposed_evidence(self.old.evidence, record, self.day)
+        posterior, certificate = reweight(self.old, evidence, self.efficiency)
         failures = certificate.failures + posterior.failures
         if not failures:
             return _Step(posterior, certificate, "reweighted")
@@ -175,7 +172,8 @@ def held(forecast: Forecast) -> Posterior:
         raise InputError(Problem("forecast", "a fitted forecast was expected; here is the prior alone"))
     if spec.pooling.value < 1:
         raise InputError(Problem("pooling", "below 1 needs the fit at the brief's date: use forecast update on a copy"))
-    evidence = gather(spec, forecast.record, date.fromisoformat(forecast.manifest["origin"]))
+    origin = date.fromisoformat(forecast.manifest["origin"])
+    evidence = gather(spec, forecast.record, origin, correction=stored_correction(tree, spec))
     return stored(evidence, settings_of(forecast), tree, forecast.tables["posterior_summary"])
 
 
@@ -185,51 +183,39 @@ def spoken_of(forecast: Forecast, events: Sequence[Supposed]) -> tuple[str, ...]
     return tuple(dict.fromkeys([forecast.specification.matter, *(str(matter[e.case]) for e in events)]))
 
 
-def supposed_evidence(old: Evidence, record: Record, day: date, matters: Sequence[str]) -> Evidence:
-    """Return ``old`` with the months and events of some matters as ``record`` has them by ``day``, and nothing else.
+def supposed_evidence(old: Evidence, record: Record, day: date) -> Evidence:
+    """Return ``old`` with the hazards' evidence of a supposed record by ``day``, and of all else what that changes.
 
-    ``record`` is the old one with supposed events beside what it held.
+    ``record``: the old one with supposed events, ``watched`` up to the day.
     """
     later = observe(record, old.specification, day)
-    observations = replace(old.observations, **{name: getattr(later, name) for name in SUPPOSED})
-    return replace(old, exposure=supposed_exposure(old, record, day, matters), observations=observations)
+    return replace(
+        old,
+        hazards=gather_hazards(record, old.regime, day, old.statements),
+        observations=replace(old.observations, **{name: getattr(later, name) for name in SUPPOSED}),
+    )
 
 
-def supposed_exposure(old: Evidence, record: Record, day: date, matters: Sequence[str]) -> Exposure:
-    """Return the exposure of ``old`` with the rows of some matters as ``record`` has them by ``day``."""
-    cases = record.proceedings.loc[record.proceedings["matter_id"].isin(matters)]
-    own = replace(record, proceedings=cases, events=record.events.loc[record.events["case_id"].isin(cases["case_id"])])
-    return _spliced(old.exposure, build_exposure(own, old.specification, day))
+def _stage(step: _Step, base: Mapping[str, int], assumed: Intervention | None = None) -> Stage:
+    """Return the tables and joint draws that a posterior implies; without lever and news those of the forecast.
 
-
-def _spliced(old: Exposure, new: Exposure) -> Exposure:
-    """Return ``old`` with the rows that ``new`` has; the focal matter's rows come first in both."""
-    rows = np.array([old.cases.index(case) for case in new.cases])
-    kept = ~np.isin(old.event_row, rows)
-    later = {"event_row": rows[new.event_row], "event_family": new.event_family, "event_cell": new.event_cell}
-    parts: dict[str, Any] = {k: np.concatenate([getattr(old, k)[kept], values]) for k, values in later.items()}
-    for name in ("months", "is_open", "stage", "age"):
-        parts[name] = getattr(old, name).copy()
-        parts[name][rows] = getattr(new, name)
-    news = ("news_months", "first_months", "stated_months", "news_row", "news_family", "news_cell", "news_group")
-    parts |= {name: getattr(new, name) for name in (*news, "happened", "origin", "inside")}
-    return replace(old, **parts)
-
-
-def _stage(step: _Step, record: Record, assumed: Intervention) -> Stage:
-    """Return the tables and joint draws that a posterior implies; without lever and news those of the forecast."""
-    posterior = step.posterior
-    draws, settings, origin = posterior.draws, posterior.settings, posterior.evidence.exposure.origin
-    law = focal_statute(draws, record.as_of(origin))
+    The order of random numbers is that of ``forecasting.conclude``. A lever acts on what follows, not on the views of
+    the scenarios.
+    """
+    draws, settings, origin = step.posterior.draws, step.posterior.settings, str(step.posterior.evidence.origin)
     rng = np.random.default_rng([settings.seed, 3])
-    outcomes = targets(imagine(draws, law.ceilings, law.instruments, rng, intervention=assumed))
-    views = scenario_views(draws, outcomes)
+    future = imagine(draws, rng)
+    outside = imagine(draws, rng, outside=True) if future.view == "inside" else future
+    if assumed is not None:
+        future = imagine(draws, np.random.default_rng([settings.seed, 3]), intervention=assumed)
+    outcomes = targets(future)
+    views = scenario_views(draws, outcomes, outside.scenario, base)
     tables = {
-        "scenarios": scenario_table(views, str(origin), settings.chains),
-        "summary": summary_table(outcomes, str(origin), settings.chains),
+        "scenarios": scenario_table(views, origin, settings.chains),
+        "summary": summary_table(outcomes, origin, settings.chains),
     }
     labels = draws.evidence.specification.labels
-    return Stage({name: with_labels(table, labels) for name, table in tables.items()}, outcomes, posterior)
+    return Stage({name: with_labels(table, labels) for name, table in tables.items()}, outcomes, step.posterior)
 
 
 def require_file(path: Path, about: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from forecast.ledger.chain import Entry, Ledger, TamperedError, open_ledger
 from forecast.ledger.issuing import LEDGER, issue
+from forecast.ledger.packaged import packaged_ledger
 from forecast.ledger.resolving import Resolution, resolve
 from forecast.ledger.scoring import FEW, LedgerScores, score_ledger, score_name
 
@@ -15,6 +16,7 @@ __all__ = [
     "TamperedError",
     "issue",
     "open_ledger",
+    "packaged_ledger",
     "resolve",
     "score_ledger",
     "score_name",

@@ -35,8 +35,8 @@ def brief_rows(forecast: Forecast, questions: Sequence[Question]) -> list[Row]:
         return []
     seen, rows = _seen(forecast), []
     for question in questions:
-        kind, _, family = question.target.partition(":")
-        if kind == "event" and family in spec.statements.families and family not in seen:
+        family = question.rule.get("family") if question.target.startswith("event:") else None
+        if family in spec.statements.families and family not in seen:
             p = stated_probability(spec, spec.statements.families[family], elapsed, elapsed + question.horizon)
             rows += _yes_no(BRIEF, question, p)
         elif question.output_type == "quantile" and elapsed == 0 and question.target in forecast.prior_outcomes:
@@ -79,7 +79,8 @@ def baseline_rows(forecast: Forecast, questions: Sequence[Question]) -> list[Row
 
     Of an event in a matter: one minus the product over its open proceedings of it not coming.
     """
-    fitted, rows = fit_baselines(forecast.record, date.fromisoformat(forecast.manifest["origin"])), []
+    origin, rows = date.fromisoformat(forecast.manifest["origin"]), []
+    fitted = fit_baselines(forecast.record, origin, forecast.specification.regime)
     known = forecast.record.in_force()
     for question in questions:
         rule, months = question.rule, float(question.horizon)

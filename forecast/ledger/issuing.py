@@ -11,6 +11,7 @@ from forecast.files import InputError, Problem, fingerprint
 from forecast.folders import MANIFEST
 from forecast.forecasting import load
 from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, utc_now
+from forecast.ledger.packaged import own_ledger
 from forecast.ledger.questions import Material, material
 from forecast.ledger.tables import parquet
 from forecast.progress import working
@@ -27,8 +28,9 @@ def issue(folder: Path | str, ledger: Path | str = LEDGER, *, grace_days: int = 
     """Enter a saved forecast into a ledger, which is begun where there is none, and return its entry.
 
     What is entered: every number with its target, every target with its rule, and what the brief and the plain
-    baselines say of the same targets. ``grace_days``: days after a deadline until silence counts as an answer, for
-    publication. ``clock`` gives the time of the entry; a forecast may be issued late, and the entry says how late.
+    baselines say of the same targets. ``ledger``: as in ``resolve``. ``grace_days``: days after a deadline until
+    silence counts as an answer, for publication. ``clock`` gives the time of the entry; a forecast may be issued late,
+    and the entry says how late.
 
     Raises ``InputError`` if the folder holds no whole forecast, if a target has no usable rule, if the ledger was
     tampered with, or if the same numbers were issued before.
@@ -57,7 +59,7 @@ def issue(folder: Path | str, ledger: Path | str = LEDGER, *, grace_days: int = 
         _refuse_twice(known, identity, folder)
         return Draft("issue", about | _timing(issued, origin, now.date()), files)
 
-    entry = append(Path(ledger), build, clock)
+    entry = append(own_ledger(ledger), build, clock)
     assert entry is not None  # a build that always makes a draft
     return entry
 

@@ -9,22 +9,27 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from forecast.baselines import ORDER, ORDERS
 from forecast.opening_counts import eu_openings
 from forecast.record import Record
 from forecast.vocabulary import DAYS_PER_MONTH, family_of
 
 Rule = dict[str, Any]
-APPEAL = "appeal"
-"""What the filing of an appeal counts as, beside the families."""
+APPEAL, OLD_APPEAL, NEW_APPEAL = "appeal", "appeal_of_old_fine", "appeal_of_new_fine"
+"""What the filing of an appeal counts as, beside the families: any; against a fine of the origin's day or before it;
+against a later one. An appeal is against the latest fine of its proceeding before it; without one it is neither."""
+COMPOSED = {ORDER: ORDERS}
+"""Names in rules that stand for several families: an order of any scope."""
 
 
 class Event(NamedTuple):
-    """A row of the log; ``family`` also ``appeal``."""
+    """A row of the log; ``family`` also ``appeal``. ``fined``: day of the latest fine before it in its proceeding."""
 
     day: date
     event_id: str
     family: str
     amount: float
+    fined: date | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Log:
         for day, event_id, kind, scope, amount, case in sorted(zip(*columns, strict=True)):
             family = APPEAL if kind == "appeal_filed" else family_of(kind, scope)
             if family:
-                found[case].append(Event(day.date(), event_id, family, float(amount)))
+                fined = next((e.day for e in reversed(found[case]) if e.family == "fine"), None)
+                found[case].append(Event(day.date(), event_id, family, float(amount), fined))
         return found
 
     @cached_property
@@ -72,12 +78,35 @@ class Log:
     def within(self, rule: Rule, cases: Iterable[str], *families: str) -> list[Event]:
         """Return the events of these families in these proceedings within the rule's window, by day and id."""
         after, until = window(rule)
-        events = (event for case in cases for event in self.events.get(case, ()))
-        return sorted(e for e in events if e.family in families and after < e.day <= until)
+        wanted = {family for name in families for family in COMPOSED.get(name, (name,))}
+        of_appeals = {NEW_APPEAL: True, OLD_APPEAL: False}
+        newer = {of_appeals[name] for name in families if name in of_appeals}
+        return sorted(
+            (
+                e
+                for case in cases
+                for e in self.events.get(case, ())
+                if after < e.day <= until
+                and (e.family in wanted or (e.family == APPEAL and e.fined is not None and (e.fined > after) in newer))
+            ),
+            key=lambda event: event[:2],
+        )
 
-    def is_due(self, rule: Rule) -> bool:
-        """Return whether the window is over, with its grace: from then on silence is an answer."""
-        return self.known_on >= window(rule)[1] + timedelta(days=rule["grace_days"])
+    @cached_property
+    def seen(self) -> dict[str, date]:
+        """The last day on which it counts that nothing happened, by proceeding: nobody looked any further."""
+        return {
+            case: self.record.counted_until(case, self.known_on).date() for case in self.record.proceedings["case_id"]
+        }
+
+    def is_due(self, rule: Rule, cases: Iterable[str] = ()) -> bool:
+        """Return whether the window is over, with its grace, and these proceedings were looked at up to its end.
+
+        From then on silence is an answer.
+        """
+        until = window(rule)[1]
+        is_over = self.known_on >= until + timedelta(days=rule["grace_days"])
+        return is_over and all(self.seen.get(case, self.known_on) >= until for case in cases)
 
 
 def window(rule: Rule) -> tuple[date, date]:

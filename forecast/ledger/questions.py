@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forecast.baselines import ORDER
 from forecast.files import InputError, Problem
 from forecast.ledger.frozen import baseline_rows, brief_rows
-from forecast.ledger.log import APPEAL, Rule, deadline
+from forecast.ledger.log import NEW_APPEAL, OLD_APPEAL, Rule, deadline
 from forecast.ledger.rules import CLOSED, clauses_json, problem_of
 from forecast.ledger.tables import Question, Row, pmf, quantiles
 from forecast.observations import latest_turnover
@@ -35,11 +36,24 @@ CLASS, IN_PROCEEDING, NEXT_FINE = "resolved_scenario", "event_in_proceeding", "n
 LEAST_DRAWS = LEAST_FINES
 """Fewest draws in which a conditional target must be defined to be issued."""
 MANUAL = {
+    "valuation_impact": "a sourced estimate of the share of the provider's value lost to enforcement, the market apart",
     "valuation_change": "a sourced valuation of the provider against the one at the origin",
     "moderation_spending": "a sourced figure of the yearly spending on moderation that was added",
+    "cost:moderation": "a sourced figure of the spending on moderation that was added since the origin",
+    "cost:advertising": "a sourced figure of the advertising revenue lost since the origin",
     "total_cost": "fines left, spending added and advertising revenue lost since the origin, each with its source",
 }
 """Targets that no table of a record answers, and what does."""
+
+
+EVENTS = {
+    CLOSED: CLOSED,
+    ORDER: ORDER,
+    "dropped": "closure",
+    "appeal": NEW_APPEAL,
+    "appeal_of_old_fine": OLD_APPEAL,
+}
+"""Events of the matter that have another name than a family -> what their rules call them."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +155,9 @@ def _unasked(question: Question, defined: int) -> str:
 
 def _rule_of(target: str, months: int, s: _Setting) -> Rule:
     """Return the rule of a target of the matter; one without a name where there is none for it."""
-    kind, _, family = target.partition(":")
-    if kind in ("event", "months_to") and family in (*FAMILIES, APPEAL):
-        return _event_rule(kind, family, months, s)
+    kind, _, name = target.partition(":")
+    if kind in ("event", "months_to") and (name in EVENTS or name in FAMILIES):
+        return _event_rule(kind, EVENTS.get(name, name), months, s)
     if target in MANUAL:
         return s.rule("manual", months, needs=MANUAL[target])
     makers = {
@@ -160,16 +174,13 @@ def _rule_of(target: str, months: int, s: _Setting) -> Rule:
 
 
 def _event_rule(kind: str, family: str, months: int, s: _Setting) -> Rule:
-    """Return a rule on the proceedings open at the origin, for of those the forecast speaks; of appeals, on all known.
-
-    A closure of the matter is that of the last of them.
-    """
+    """Return a rule on the proceedings open at the origin, of which the forecast speaks; of appeals, on all known."""
     known = s.forecast.record.proceedings
     own = sorted(known.loc[known["matter_id"] == s.matter, "case_id"])
-    cases = own if family == APPEAL else s.open_cases
-    if family != "closure":
-        return s.rule(kind, months, family=family, cases=cases)
-    return s.rule(CLOSED, months, cases=cases) if kind == "event" else s.rule(kind, months, family=CLOSED, cases=cases)
+    cases = own if family in (OLD_APPEAL, NEW_APPEAL) else s.open_cases
+    if kind == "event" and family == CLOSED:
+        return s.rule(CLOSED, months, cases=cases)
+    return s.rule(kind, months, family=family, cases=cases)
 
 
 def _sum_rule(target: str, months: int, s: _Setting) -> Rule:

@@ -21,6 +21,7 @@ from forecast.ledger.answers import asked, read_answers
 from forecast.ledger.chain import Clock, Draft, Entry, Ledger, append, newest_number, open_ledger, utc_now
 from forecast.ledger.issuing import LEDGER
 from forecast.ledger.log import Log, Rule
+from forecast.ledger.packaged import own_ledger
 from forecast.ledger.rules import Answer, answer
 from forecast.ledger.tables import COLUMNS, newest, parquet, targets_issued
 from forecast.progress import working
@@ -73,6 +74,7 @@ def resolve(
 ) -> Resolution:
     """Answer every issued target from a record, and enter what changed against the newest versions.
 
+    ``ledger``: a folder, or ``track-record``: a copy of the packaged one in the working directory.
     ``record``: a value or a folder; ``None`` takes the packaged one. ``as_of``: what was public by the end of that day
     counts; the record's last publication if none is given, and no later day, for the record says nothing of it.
     ``answers``: a CSV file of answers to manual targets (``forecast.ledger.answers``). ``until``: number of the last
@@ -81,7 +83,7 @@ def resolve(
     Raises ``InputError`` where the ledger was tampered with; where the record lacks proceedings that were asked about,
     or ends before an origin or before what an earlier resolution knew; and with every mistake in ``answers``.
     """
-    place = Path(ledger)
+    place = own_ledger(ledger)
     whole = record if isinstance(record, Record) else load_record(record)
     known_on = _known_on(whole, as_of)
     read = open_ledger(place, until=until)

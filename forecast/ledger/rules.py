@@ -5,7 +5,8 @@ A rule is plain JSON: its name under ``rule``, the window ``after`` < day <= ``u
 to what a record holds by a day, and says
 
 =============  ======================================================================================================
-``open``       the window, with its grace, is not over by that day, and nothing has decided the target
+``open``       the window, with its grace, is not over by that day, or a proceeding that it is about was not looked at
+               up to its end (``observed_until``), and nothing has decided the target
 ``early``      decided before its window is over: yes, or the severest class. Not to be scored yet: among targets whose
                time has not come only such answers can be known, and scoring them alone would favour bold forecasts
 ``resolved``   decided, and its time has come
@@ -23,11 +24,13 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import TypeAdapter
 
+from forecast.baselines import ORDER
 from forecast.ledger.log import Event, Log, Rule, window
 from forecast.record_tables import RULINGS
 from forecast.resolution import DECISIVE, PENDING, RESOLUTIONS, Clauses, classify, happened
-from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCOPES
+from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES
 
 YES, NO = "yes", "no"
 STATUSES = ("open", "early", "resolved", "void", "unanswered")
@@ -65,7 +68,7 @@ def problem_of(rule: Rule) -> str:
 
 
 def _decided(rule: Rule, log: Log, **what: Any) -> Answer:
-    return Answer("resolved" if log.is_due(rule) else "early", **what)
+    return Answer("resolved" if log.is_due(rule, rule["cases"]) else "early", **what)
 
 
 def _event(rule: Rule, log: Log) -> Answer:
@@ -73,7 +76,7 @@ def _event(rule: Rule, log: Log) -> Answer:
     events = log.within(rule, rule["cases"], rule["family"])
     if events:
         return _decided(rule, log, outcome=YES, evidence=(events[0].event_id,))
-    return Answer("resolved", NO) if log.is_due(rule) else Answer("open")
+    return Answer("resolved", NO) if log.is_due(rule, rule["cases"]) else Answer("open")
 
 
 def _last_closing(rule: Rule, log: Log) -> date | None:
@@ -90,7 +93,7 @@ def _closing_rows(rule: Rule, log: Log) -> tuple[str, ...]:
 def _all_closed(rule: Rule, log: Log) -> Answer:
     if _last_closing(rule, log):
         return _decided(rule, log, outcome=YES, evidence=_closing_rows(rule, log))
-    return Answer("resolved", NO) if log.is_due(rule) else Answer("open")
+    return Answer("resolved", NO) if log.is_due(rule, rule["cases"]) else Answer("open")
 
 
 def _months_to(rule: Rule, log: Log) -> Answer:
@@ -104,7 +107,7 @@ def _months_to(rule: Rule, log: Log) -> Answer:
     if day is not None:
         months = (day - window(rule)[0]).days / DAYS_PER_MONTH
         return _decided(rule, log, value=months, evidence=rows)
-    return Answer("void", reason="it did not come") if log.is_due(rule) else Answer("open")
+    return Answer("void", reason="it did not come") if log.is_due(rule, rule["cases"]) else Answer("open")
 
 
 def _class(rule: Rule, log: Log) -> Answer:
@@ -114,18 +117,12 @@ def _class(rule: Rule, log: Log) -> Answer:
     rows = log.record.events
     rows = rows.loc[rows["case_id"].isin(own) & (rows["date"] > pd.Timestamp(after))]
     rows = rows.loc[rows["date"] <= pd.Timestamp(until)]
-    seen = happened(rows)
-    index = int(
-        classify(
-            _clauses(rule["clauses"]),
-            {family: family in seen.families for family in FAMILIES},
-            {scope: scope in seen.order_scopes for scope in SCOPES},
-            seen.fine_total,
-            _last_closing(rule, log) is not None,
-        )
-    )
+    seen, clauses = happened(rows), clauses_from(rule["clauses"])
+    related = SCOPED in rule["clauses"] or seen.related(clauses)
+    families = {family: family in seen.families for family in FAMILIES}
+    index = int(classify(clauses, families, seen.fine_total, related, _last_closing(rule, log) is not None))
     evidence = tuple(event.event_id for event in log.within(rule, own, *DECISIVE))
-    if log.is_due(rule):
+    if log.is_due(rule, own):
         final = RESOLUTIONS[0] if rule["is_last"] and index == PENDING else RESOLUTIONS[index]
         return Answer("resolved", final, evidence=evidence)
     severest = index == RESOLUTIONS.index("crackdown")
@@ -134,7 +131,7 @@ def _class(rule: Rule, log: Log) -> Answer:
 
 def _amounts(rule: Rule, log: Log) -> tuple[list[Event], Answer | None]:
     """Return the fines in the window once its time is over, or what to answer instead."""
-    if not log.is_due(rule):
+    if not log.is_due(rule, rule["cases"]):
         return [], Answer("open")
     fines = log.within(rule, rule["cases"], "fine")
     unknown = [event.event_id for event in fines if math.isnan(event.amount)]
@@ -186,7 +183,7 @@ def _first_fine(rule: Rule, log: Log) -> Answer:
         return Answer("unanswered", evidence=(fines[0].event_id,), reason="the record has no amount of this fine")
     if _last_closing(rule, log):
         return Answer("void", evidence=_closing_rows(rule, log), reason="closed without a fine")
-    return Answer("void", reason="there was no fine") if log.is_due(rule) else Answer("open")
+    return Answer("void", reason="there was no fine") if log.is_due(rule, rule["cases"]) else Answer("open")
 
 
 def _openings(rule: Rule, log: Log) -> Answer:
@@ -241,9 +238,21 @@ NEEDS = {
 }
 
 
-def _clauses(said: dict[str, Any]) -> Clauses:
-    lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    return Clauses(**lists)
+SCOPED = "severe_scopes"
+"""Key of clauses as version 0.1 wrote them: orders by scope, beside families in which they were one. Its executive
+charge and fine need not belong together."""
+
+
+def clauses_from(said: dict[str, Any]) -> Clauses:
+    """Return the clauses that JSON holds, of this version or of 0.1; ``ValueError`` where it holds none."""
+    given = dict(said)
+    if SCOPED in given:
+        scopes = {name: given.pop(name, None) for name in (SCOPED, "serious_scopes")}
+        if not all(isinstance(value, list) for value in scopes.values()):
+            raise ValueError("lists of scopes were expected")
+        severe, serious = ([f"{ORDER}.{scope}" for scope in value] for value in scopes.values())
+        given |= {"severe_families": [*given.get("severe_families", ()), *severe], "serious_families": serious}
+    return TypeAdapter(Clauses).validate_python(given)
 
 
 def clauses_json(clauses: Clauses) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 from pydantic import ValidationError as Invalid
 
 from forecast.folder_schema import Day, Sha
-from forecast.ledger.rules import STATUSES, problem_of
-from forecast.resolution import RESOLUTIONS, Clauses
+from forecast.ledger.rules import STATUSES, clauses_from, problem_of
+from forecast.resolution import RESOLUTIONS
 
 COLUMNS = {
     "forecasts": {
@@ -208,9 +208,11 @@ def rule_damage(text: str) -> str:
         return what
     if rule["rule"] == "class":
         try:
-            TypeAdapter(Clauses).validate_python(rule["clauses"])
+            clauses_from(rule["clauses"])
         except Invalid as error:
             return f"clauses: {error.errors(include_url=False)[0]['msg']}"
+        except ValueError as error:
+            return f"clauses: {error}"
     return ""
 
 

@@ -21,12 +21,13 @@ import pandas as pd
 
 from forecast.ledger.chain import Ledger, open_ledger
 from forecast.ledger.issuing import LEDGER
+from forecast.ledger.packaged import readable_ledger, remarks
 from forecast.ledger.questions import CLASS, FORECAST, IN_PROCEEDING, NEXT_FINE
 from forecast.ledger.rules import NO, STATUSES, YES
 from forecast.ledger.tables import resolved_rows, standing
 from forecast.progress import working
 from forecast.resolution import RESOLUTIONS
-from forecast.scores import RESAMPLES, brier_score, interval, log_score, resampled_means
+from forecast.scores import RESAMPLES, brier_score, interval, log_score, resampled_means, skill
 from forecast.vocabulary import INTERVAL
 
 FEW = 10
@@ -43,7 +44,7 @@ PLACE = ["entry", "target", "horizon", "location", "model_id"]
 SCORES = ("log_score", "ranked_score", "crps")
 SKILL = [
     "timing", "group", "score", "unit", "baseline", "targets", "yes", "events", "matters", "forecast_score",
-    "baseline_score", "difference", "low", "high",
+    "baseline_score", "difference", "low", "high", "skill", "skill_low", "skill_high",
 ]  # fmt: skip
 
 
@@ -52,8 +53,9 @@ class LedgerScores:
     """How a ledger's forecasts did.
 
     ``table``: one row a target and model, with what came and its scores. ``skill``: by timing and group of targets, the
-    forecast beside each baseline on the same targets; ``difference`` is forecast minus baseline, with its band; ``yes``
-    answers rest on so many different ``events``, in so many ``matters``. ``counts``: targets by group and status.
+    forecast beside each baseline on the same targets; ``difference`` is forecast minus baseline and ``skill`` the share
+    of the baseline's score that the forecast saves, each with its band; ``yes`` answers rest on so many different
+    ``events``, in so many ``matters``. ``counts``: targets by group and status.
     """
 
     ledger: Ledger
@@ -73,11 +75,11 @@ def score_ledger(
 ) -> LedgerScores:
     """Score everything in a ledger that has resolved.
 
-    ``expect``: SHA-256 of an entry that must be in it, ``until``: number of the last entry that is read
-    (``open_ledger``). ``seed``: of the resampling of matters.
+    ``ledger``: a folder, or ``track-record``: the packaged one. ``expect``: SHA-256 of an entry that must be in it,
+    ``until``: number of the last entry that is read (``open_ledger``). ``seed``: of the resampling of matters.
     Raises ``InputError`` if there is no ledger, or if it was tampered with.
     """
-    known = open_ledger(ledger, expect, until)
+    known = open_ledger(readable_ledger(ledger), expect, until)
     table, asked = _scored(resolved_rows(known)), standing(known)
     issues, resolutions = known.of("issue"), known.of("resolution")
     about = {
@@ -91,6 +93,7 @@ def score_ledger(
         "resamples": RESAMPLES,
         "seed": seed,
         "strays": len(known.strays),
+        "remarks": remarks(known.entries),
         "manual_unanswered": int((asked["status"] == "unanswered").sum()),
     }
     return LedgerScores(known, table, _skill(table, seed), _counts(asked), about)
@@ -184,21 +187,22 @@ def _skill(table: pd.DataFrame, seed: int) -> pd.DataFrame:
             for other in [name for name in wide if name != FORECAST] or [FORECAST]:
                 both = wide[[FORECAST, other]].notna().all(axis=1)
                 told = _compared(wide.loc[both, [FORECAST, other]].to_numpy(float), facts.loc[both], seed)
-                named = (other, *told) if other != FORECAST else ("", *told[:5], *[np.nan] * 4)
+                named = (other, *told) if other != FORECAST else ("", *told[:5], *[np.nan] * 7)
                 rows.append((timing, group, score, unit, *named))
     skill = pd.DataFrame(rows, columns=SKILL)
     return skill.sort_values("timing", key=lambda t: t.map(TIMINGS.index), kind="stable", ignore_index=True)
 
 
 def _compared(pair: np.ndarray, facts: pd.DataFrame, seed: int) -> tuple[Any, ...]:
-    """Return numbers of cases, both mean scores, their difference, and its band by resampling matters."""
+    """Return numbers of cases, both mean scores, difference and skill, each with its band by resampling matters."""
     yes, matters = facts.loc[facts["outcome"] == YES], facts["matter_id"].nunique()
     own, theirs = pair.mean(axis=0)
-    low, high = np.nan, np.nan
+    apart = gain = np.full(2, np.nan)
     if matters > 1:
         means = resampled_means(pair, facts["matter_id"], seed)
-        low, high = interval(means[:, 0] - means[:, 1])
-    return len(facts), len(yes), yes["evidence"].nunique(), matters, own, theirs, own - theirs, low, high
+        apart, gain = interval(means[:, 0] - means[:, 1]), interval(skill(means[:, 0], means[:, 1]))
+    numbers = (len(facts), len(yes), yes["evidence"].nunique(), matters, own, theirs)
+    return *numbers, own - theirs, *apart, float(skill(own, theirs)), *gain
 
 
 def _counts(asked: pd.DataFrame) -> pd.DataFrame:

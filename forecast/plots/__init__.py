@@ -22,24 +22,29 @@ from forecast.forecasting import Forecast
 from forecast.plots.answers import exceedance, scenarios, targets
 from forecast.plots.brief import priors, resolution
 from forecast.plots.courses import events, watchlist
+from forecast.plots.law import law, powers
 from forecast.plots.look import FORMATS, save_as
 from forecast.plots.model import parameters, predictive
+from forecast.plots.weights import weight_of_evidence
 from forecast.progress import working
 
 PLOTS: dict[str, Callable[[Forecast], Any]] = {
     "scenarios": scenarios,
+    "weight_of_evidence": weight_of_evidence,
     "targets": targets,
     "exceedance": exceedance,
     "events": events,
     "watchlist": watchlist,
     "priors": priors,
     "parameters": parameters,
+    "law": law,
+    "powers": powers,
     "predictive": predictive,
     "resolution": resolution,
 }
 """Every figure by name, in the order in which they tell the story."""
 
-FIRST = ("scenarios", "targets", "exceedance", "events")
+FIRST = ("scenarios", "weight_of_evidence", "targets", "exceedance", "events")
 """What ``forecast run`` saves beside its tables."""
 
 _PLACES = {

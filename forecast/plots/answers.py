@@ -24,17 +24,22 @@ from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import QUANTILES
 
 FAMILY_NAMES = {
-    "request": "Information request", "escalation": "Extension", "search": "Search", "summons": "Summons",
-    "findings": "Findings or charges", "executive": "Executive charged", "order": "Order", "fine": "Fine",
-    "suspension": "Suspension", "commitments": "Commitments", "closure": "Closure, no action",
+    "request": "Information request", "formal_opening": "Formal opening", "escalation": "Extension",
+    "search": "Search", "summons": "Summons", "judicial_investigation": "Judicial investigation",
+    "findings": "Findings or charges", "executive": "Executive charged", "order.specific": "Order of one duty",
+    "order.extensive": "Order to overhaul", "order.filtering": "Order to filter", "suspension": "Suspension",
+    "commitments": "Commitments", "fine": "Fine", "closure": "Closure, no fine",
 }  # fmt: skip
 NAMES = {
-    **{f"event:{family}": FAMILY_NAMES[family] for family in TARGET_FAMILIES},
-    "event:closure": "All cases closed", "event:appeal": "Appeal filed", "resolved_scenario:pending": "Unresolved",
+    **{f"event:{target}": FAMILY_NAMES.get(target, "Order, any") for target in TARGET_FAMILIES},
+    "event:dropped": "A case closed, no fine", "event:all_closed": "All cases closed",
+    "event:appeal": "New fine appealed", "event:appeal_of_old_fine": "Old fine appealed",
+    "resolved_scenario:pending": "Unresolved",
     "fine_imposed": "Fines imposed", "fine_imposed_share": "Fines imposed, relative",
     "fine_left": "Fines left after appeals", "fine_left_share": "Fines left, relative", "total_cost": "Total cost",
     "fine_largest": "Largest fine, given one", "moderation_spending": "Moderation spending",
-    "valuation_change": "Change in valuation", "user_attrition": "Users lost",
+    "cost:moderation": "Cost: moderation", "cost:advertising": "Cost: advertising lost",
+    "valuation_impact": "Valuation lost", "valuation_change": "Change in valuation", "user_attrition": "Users lost",
     "openings_member_states": "Openings, member states", "openings_other_platforms": "Openings, other platforms",
 }  # fmt: skip
 UNITS = {
@@ -42,6 +47,7 @@ UNITS = {
     "fraction": (100.0, "%"), "share of turnover": (100.0, "% of turnover"),
 }  # fmt: skip
 RARE = 0.05  # the probability marked in costs, and the smallest that is printed in a segment or cell
+DECADES = 1e4  # factor that an axis of amounts spans at most: what accrues in a first month is next to nothing
 ROOMY = 2.5  # factor between two curves in which the name of one fits
 type Style = dict[str, Any]
 LINES: Style = {n: {"color": c, "lw": 1.3} for n, c in SCENARIO_COLOURS.items()} | {"all": {"color": INK, "lw": 2.4}}
@@ -91,7 +97,7 @@ def scenarios(forecast: Forecast) -> Figure:
 
 
 def _view_name(view: str) -> str:
-    return "As resolved" if view.startswith("resolved_") else view.capitalize()
+    return "As resolved" if view.startswith("resolved_") else view.replace("_", " ").capitalize()
 
 
 @look.styled
@@ -115,8 +121,8 @@ def targets(forecast: Forecast) -> Figure:
     error = 0.5 / min(draws.sizes["draw"] for _, draws, _ in sources) ** 0.5
     note = f"Above: probabilities, Monte Carlo errors (one standard error) at most ±{error:.3f}. "
     note += "Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
-    note += "zero: at least half of the draws are zero. Events, closure and fines are of the proceedings open at the "
-    note += f"origin.{_about_prior(forecast)}"
+    note += "zero: at least half of the draws are zero. Events and fines are of the proceedings open at the origin and "
+    note += f"of those opened later.{_about_prior(forecast)}"
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)
 
 
@@ -166,7 +172,8 @@ def exceedance(forecast: Forecast) -> Figure:
     kinds = {label: data[name] * 1e-6 for label, data, _ in _sources(forecast) if name in data}
     draws = {(k, h): np.sort(v.sel(horizon=h).values) for k, v in kinds.items() for h in horizons}
     positive = np.concatenate([[1.0, 1000.0], *(values[values > 0] for values in draws.values())])
-    amounts = np.geomspace(np.quantile(positive, 0.002), np.quantile(positive, 0.9995), 300)
+    last = np.quantile(positive, 0.9995)
+    amounts = np.geomspace(max(np.quantile(positive, 0.002), last / DECADES), last, 300)
     styles: Style = {"Posterior": {"lw": 2.0, "zorder": 3}, "Prior": {"color": PRIOR, "lw": 1.2, "ls": "--"}}
     picture = look.new(3.8)
     axes = picture.subplots()

@@ -34,6 +34,8 @@ def save_backtest(result: Backtest, folder: Path | str, *, overwrite: bool = Fal
     tables = {
         "backtest": result.forecasts,
         "scores": result.scores,
+        "groups": result.groups,
+        "law": result.law,
         "counts": result.counts,
         "reliability": result.reliability,
         "pit": result.pit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from forecast.forecasting import Forecast
 from forecast.passports import FEW, passport
+from forecast.plots.answers import FAMILY_NAMES
 from forecast.plots.look import (
     ACCENT,
     FAINT,
@@ -42,7 +44,8 @@ LABELS = {
     "appeals.outcome.": "rulings: {}, prior count",
     "appeals.share_kept": "share kept of a reduced fine",
     "closing.": "a decision closes the proceeding",
-    "hazards.rates.": "hazard a month: {}",
+    "regime.families": "rate a month: {}",
+    "appeals.probability_large.": "a large fine is appealed",
     "sizes.share": "reference fine, share of ceiling",
     "sizes.without_ceiling": "reference fine, share of turnover",
     "openings.rate": "openings a month and provider",
@@ -57,6 +60,7 @@ LEFT, LABELLED = 2.8, 24
 """Inches left of the panels for the names of rows, and characters of a label there."""
 KEYS = 0.3
 """Inches of the key of the statements."""
+FAMILY_IN = re.compile(r'families(?:\.(?P<plain>\w+)|\["(?P<quoted>[^"]+)"\])')
 SCENARIO_MARKERS = dict(zip(SCENARIOS, ("v", "s", "^"), strict=True))
 LIKELY, SEEN = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999), (0.001, 0.999)
 
@@ -66,7 +70,8 @@ def priors(forecast: Forecast) -> Figure:
     """Draw each stated number that has a counterpart in the record beside it: percentiles, ratios, probabilities."""
     spec = forecast.specification
     table = passport(spec, forecast.record)
-    stated, known = table["key"].str.startswith("statements.families."), table["figure"].notna()
+    table = table.assign(family=[family_in(key) for key in table["key"]])
+    stated, known = table["key"].str.startswith("statements.families"), table["figure"].notna()
     ranked, compared = table.loc[table["percentile"].notna()], table.loc[table["percentile"].isna() & known & ~stated]
     drawn = [(draw, rows) for draw, rows in ((_percentiles, ranked), (_ratios, compared)) if len(rows)]
     picture = new(sum(PITCH * len(rows) + 0.8 for _, rows in drawn) + 1.23 + STRIP * stated.any())
@@ -93,10 +98,16 @@ def _placed(picture: Figure, left: float, top: float, width: float, height: floa
     return picture.add_axes((left / x, 1 - (top + height) / y, width / x, height / y))
 
 
+def family_in(key: str) -> str:
+    """Return the family that a key of the prior file is about, quoted there or not; empty where it is about none."""
+    found = FAMILY_IN.search(key)
+    return (found["quoted"] or found["plain"]) if found else ""
+
+
 def _label(key: str, spec: Specification) -> str:
     start = next((start for start in LABELS if key.startswith(start)), "")
     phase = re.search(r"\[(\d+)\]", key)
-    last = key.rsplit(".", 1)[1]
+    last = family_in(key).replace("_", " ") or key.rsplit(".", 1)[1]
     what = (
         f"{spec.appeals.ruling_rate[int(phase[1])].from_months:g}"
         if phase
@@ -117,7 +128,7 @@ def _rows(axes: Axes, table: pd.DataFrame, spec: Specification) -> np.ndarray:
     style: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center"}
     for place, label, row in zip(y, axes.get_yticklabels(), table.itertuples(), strict=True):
         bare = np.isnan(row.figure)
-        found = "-" if bare else f"{printed(row.figure)} [{printed(row.figure_low)}, {printed(row.figure_high)}]"
+        found = "-" if bare else f"{printed(row.figure + 0.0)} [{printed(row.figure_low)}, {printed(row.figure_high)}]"
         colour = ACCENT if row.warning else INK
         label.set(color=colour, fontsize=6.8, fontweight="bold" if row.warning else "normal")
         for right, text in ((8, row.says), (92, found)):
@@ -168,13 +179,15 @@ def _statements(picture: Figure, top: float, table: pd.DataFrame, spec: Specific
     """Draw one strip for each family: three scenarios at each horizon, beside what the record's crude rate gives."""
     numbers = dict(spec.numbers())
     within = [one.within for one in map(numbers.get, table["key"]) if isinstance(one, Statement)]
-    place = table["key"].str.extract(r"families\.(?P<family>\w+)\.(?P<scenario>\w+)").assign(within=within)
+    scenario = table["key"].str.extract(r"\.(\w+)\[\d+\]$", expand=False)
+    place = table[["key", "family"]].assign(scenario=scenario, within=within)
     families = place["family"].unique()
     share = (WIDTH - 0.62) / len(families)
     for number, family in enumerate(families):
         axes = _placed(picture, 0.62 + number * share, top + 0.15 + KEYS, share - 0.12, STRIP - 0.75 - KEYS)
         horizons = sorted(place.loc[place["family"] == family, "within"].unique())
-        axes.set_title(family, fontsize=8)
+        axes.set_title(fill(FAMILY_NAMES.get(family, family), 13), fontsize=6.8, va="bottom")
+        axes.tick_params(labelsize=7)
         axes.set_xticks(range(len(horizons)), [f"{months:g}" for months in horizons])
         axes.set(yscale="logit", xlim=(-0.6, len(horizons) - 0.4), ylim=SEEN)
         axes.set_yticks(LIKELY, [f"{p:g}" for p in LIKELY] if number == 0 else [])

@@ -19,6 +19,9 @@ from forecast.summaries import TARGET_FAMILIES
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS, WINDOWS, family_of
 from forecast.watchlist import both_views
 
+EVENTS = (*TARGET_FAMILIES, "all_closed", "appeal")
+"""Events of the matter that have a panel: all targets but appeals of fines that are imposed already."""
+ACROSS = 4
 NAMED = 46
 """Characters of provider, authority and instrument beside a row."""
 
@@ -29,15 +32,21 @@ def events(forecast: Forecast) -> Figure:
     statements, scenario, m = _statements(forecast), forecast.outcomes["scenario"].values, forecast.manifest
     last, labels = m["horizons"][-1], {**look.labels(m), "all": "All"}
     lines = 1 + max(label.count("\n") for label in labels.values())
-    picture = look.new(4.8 + 0.1 * lines)
-    grid = picture.add_gridspec(3, 1, height_ratios=(0.08 * lines, 1, 1))
+    picture = look.new(6.4 + 0.1 * lines)
+    grid = picture.add_gridspec(2, 1, height_ratios=(0.04 * lines, 1.9))
     top = picture.add_subplot(grid[0], frameon=False, xticks=[], yticks=[])
-    panels = grid[1:].subgridspec(2, 4).subplots(sharex=True, sharey=True, squeeze=False)
-    for axes, family in zip(panels.flat, (*TARGET_FAMILIES, "closure", "appeal"), strict=True):
-        times = forecast.outcomes[f"months_to:{family}"].sel(horizon=last).values
-        _course(axes, family, times, scenario, statements[statements["family"] == family], last)
-        axes.set(title=NAMES[f"event:{family}"], xlabel="Months from origin", ylabel="Probability by then")
+    rows = -(-len(EVENTS) // ACROSS)
+    panels = grid[1].subgridspec(rows, ACROSS).subplots(sharex=True, sharey=True, squeeze=False)
+    for axes, event in zip(panels.flat, EVENTS, strict=False):
+        times = forecast.outcomes[f"months_to:{event}"].sel(horizon=last).values
+        stated = statements[statements["family"].isin(TARGET_FAMILIES.get(event, ())) & (event != "order")]
+        _course(axes, event, times, scenario, stated, last)
+        axes.set(xlabel="Months from origin", ylabel="Probability by then")
+        axes.set_title(NAMES[f"event:{event}"], fontsize=8)
         axes.label_outer(remove_inner_ticks=True)
+    for axes in panels.flat[len(EVENTS) :]:
+        axes.set_visible(False)
+    axes = panels.flat[0]
     axes.set(xlim=(0, last), ylim=(0, 1), xticks=look.month_ticks(last))
     keys = [Line2D([], [], label=labels[n], **LINES[n], **(MARKS[n] if len(statements) else {})) for n in LINES]
     top.legend(handles=keys, loc="center left", ncols=4, borderpad=0, fontsize=8 if lines == 1 else 7).set_in_layout(
@@ -45,17 +54,20 @@ def events(forecast: Forecast) -> Figure:
     )
     errors = [0.5 / max(n, 1) ** 0.5 for n in (len(scenario), np.bincount(scenario, minlength=len(SCENARIOS)).min())]
     title = "First events"
-    note = "Lines: share of draws in which the first such event in a proceeding open at the origin has come; Monte "
-    note += f"Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario ±{errors[1]:.3f}. "
+    note = (
+        "Lines: share of draws in which the matter's first such event has come, in a proceeding open at the origin or "
+    )
+    note += f"opened later; Monte Carlo errors (one standard error) at most ±{errors[0]:.3f}, given a scenario "
+    note += f"±{errors[1]:.3f}. "
     if not len(statements):
         note += f"There are no statements to show: the brief is of {m['as_of']}."
     else:
         title += ": draws (lines) and statements (markers)"
-        note += "Markers: the analyst's statements, net of closures, which hold lines down, and of later stages, which "
+        note += f"Markers: what the analyst stated on {m['as_of']}, at the months that are left until then; diamonds: "
         note += (
-            f"can lift them; diamonds: mixed as in the brief. They count from {m['as_of']}; what is decided since, or "
+            "mixed as in the brief. News since then moves lines away from markers; families that have had their first "
         )
-        note += f"lies beyond {last} months, is left out."
+        note += f"event, and statements beyond {last} months, are left out."
     return look.finish(picture, title, note, forecast.manifest)
 
 

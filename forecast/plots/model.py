@@ -2,122 +2,108 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
 from scipy.special import expit
 
 from forecast.forecasting import Forecast
 from forecast.inference import gather
-from forecast.plots.look import (
-    INK,
-    POSTERIOR,
-    POSTERIOR_MARKER,
-    PRIOR,
-    PRIOR_MARKER,
-    WIDTH,
-    Picture,
-    finish,
-    require_fit,
-    short,
-    styled,
-)
-from forecast.quantities import LOADED_FAMILIES
+from forecast.plots.forests import DRAWS, FOREST, LOOKS, OBSERVED, beside, finished, forest, log_axis
+from forecast.plots.look import INK, POSTERIOR, PRIOR, require_fit, styled
 from forecast.replication import by_class_and_family
-from forecast.trees import prior_parameters
+from forecast.trees import prior_parameters, stored_correction
 from forecast.updating import settings_of
-from forecast.vocabulary import LOADING_SIGNS, SCENARIOS
 
 if TYPE_CHECKING:
     from arviz_plots.plot_collection import PlotCollection
 
-SHORT = 24
-"""Characters of a label beside a row."""
-OBSERVED, COUNTS = "|", (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
-DRAWS, FOREST, LOOKS = ("chain", "draw"), {"column": "forest"}, ("color", "facecolor", "marker")
+COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 QUANTITIES = {
-    "hazard": ("Hazard, months 0-6, before findings: events a month and proceeding", "log"),
-    "severity": ("Severity: step of a fine's log hazard from '{}'", "linear"),
-    "loading": ("Loading: effect of severity on a log hazard, relative to the fine's", "log"),
-    "probability": ("Shares and probabilities", "linear"),
-    "shape": ("Frailty: gamma shape (large where matters are alike)", "log"),
+    "rate": ("Rates: events a month and proceeding", "log"),
+    "age": ("Age: power of a proceeding's age in its rates", "linear"),
+    "trend": ("Trend: factor on all rates, a year", "log"),
+    "probability": ("Probabilities", "linear"),
     "size": ("Fine of the reference class: median share", "log"),
 }
-"""The parameters asked for first: title with unit, and scale of the axis."""
-
-
-class Page(Picture):
-    """A picture that ArviZ's collections show in notebooks: they ask their figure for HTML."""
-
-    def _repr_html_(self) -> str:
-        picture, size = self._repr_png_()
-        code = base64.b64encode(picture).decode()
-        return f'<img src="data:image/png;base64,{code}" width="{size["width"]}">'
+"""The parameters of this figure: title with unit, and scale of the axis; rules and powers have their own."""
+TREND_TICKS = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4)
 
 
 @styled
 def parameters(forecast: Forecast) -> PlotCollection:
-    """Draw the key parameters before and after the data, with the contraction of each: an ArviZ forest."""
+    """Draw rates, ages, trend, shares and sizes before and after the data, with the contraction of each."""
     require_fit(forecast, "parameters")
-    labels = forecast.manifest["labels"]
-    evidence = gather(forecast.specification, forecast.record, date.fromisoformat(forecast.manifest["origin"]))
-    before, after = prior_parameters(evidence, settings_of(forecast)), forecast.tree["posterior"].to_dataset()
-    models = {"prior": _quantities(before, labels), "posterior": _quantities(after, labels)}
-    prior, posterior = (x.map(_on_axis).var(("chain", "draw")) for x in models.values())
-    pc = _forest(models, 9.3)
-    _beside(pc, (1 - posterior / prior).map(lambda x: x.copy(data=np.vectorize(_signed)(x))), "contraction")
+    time = forecast.specification.regime.time
+    models = {name: _quantities(draws) for name, draws in before_and_after(forecast).items()}
+    pc = forest(models, 8.9)
+    logs = {name for name, (_, scale) in QUANTITIES.items() if scale == "log"}
+    beside(pc, contractions(models, logs), "contraction")
     for name, (title, scale) in QUANTITIES.items():
         axes = pc.get_target(name, FOREST)
-        axes.set_title(title.format(short(labels[SCENARIOS[1]], SHORT)), fontsize=8)
-        axes.set_xscale(scale)
+        axes.set_title(title, fontsize=8)
         if scale == "log":
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.xaxis.set_minor_locator(NullLocator())
-    note = (
-        "Thin and thick lines: equal-tailed 90 % and 50 % intervals (eti 0.90 and 0.50); symbols: medians. "
-        "Contraction: 1-Var(posterior)/Var(prior), of logarithms on logarithmic axes; near 1 the data speak, "
-        "near 0 the row shows the prior and is no finding, below 0 the data widened it."
-    )
-    return _finished(pc, "Parameters: prior against posterior", note, forecast)
+            log_axis(axes)
+    trend = pc.get_target("trend", FOREST)
+    trend.set_xticks(TREND_TICKS, [f"{tick:g}" for tick in TREND_TICKS])
+    note = f"Rates are those of proceedings at {time.age_unit - time.age_offset:g} months, in the first stage, at an "
+    note += f"average authority, on {time.reference}. {NOTE}"
+    return finished(pc, "Parameters: prior against posterior", note, forecast)
 
 
-def _on_axis(values: xr.DataArray) -> Any:
-    return np.log(values) if QUANTITIES[str(values.name)][1] == "log" else values
+NOTE = (
+    "Thin and thick lines: equal-tailed 90 % and 50 % intervals (eti 0.90 and 0.50); symbols: medians. "
+    "Contraction: 1-Var(posterior)/Var(prior), of logarithms on logarithmic axes; near 1 the data speak, "
+    "near 0 the row shows the prior and is no finding, below 0 the data widened it."
+)
+
+
+def before_and_after(forecast: Forecast) -> dict[str, xr.Dataset]:
+    """Return the draws of the parameters from the prior alone and from the posterior."""
+    origin, spec = date.fromisoformat(forecast.manifest["origin"]), forecast.specification
+    evidence = gather(spec, forecast.record, origin, correction=stored_correction(forecast.tree, spec))
+    return {
+        "prior": prior_parameters(evidence, settings_of(forecast)),
+        "posterior": forecast.tree["posterior"].to_dataset(),
+    }
+
+
+def contractions(models: dict[str, xr.Dataset], logs: set[str]) -> xr.Dataset:
+    """Return ``1 - Var(posterior) / Var(prior)`` of every row, as text; of logarithms of the variables in ``logs``."""
+
+    def variance(draws: xr.Dataset) -> xr.Dataset:
+        return draws.map(lambda x: np.log(x) if x.name in logs else x).var(DRAWS)
+
+    prior, posterior = (variance(draws) for draws in models.values())
+    return (1 - posterior / prior).map(lambda x: x.copy(data=np.vectorize(_signed)(x)))
 
 
 def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _quantities(draws: xr.Dataset, labels: Mapping[str, str]) -> xr.Dataset:
+def _quantities(draws: xr.Dataset) -> xr.Dataset:
     """Return what ``QUANTITIES`` names, each with one dimension of readable labels."""
-    lowered = [f"{f}{' (downwards)' if LOADING_SIGNS[f] < 0 else ''}" for f in LOADED_FAMILIES]
-    loading = abs(draws["loading"].sel(family=list(LOADED_FAMILIES))).rename(family="loaded")
-    shares = {f"class: {short(labels[s], SHORT)}": draws["weight"].sel(scenario=s, drop=True) for s in SCENARIOS}
-    shares |= {"fines appealed": draws["appeal_probability"], "decisions that close": draws["closing_probability"]}
-    ends = [SCENARIOS[0], SCENARIOS[-1]]
-    severity = draws["severity"].sel(scenario=ends).rename(scenario="class")
+    shares = {
+        "a fine is appealed": draws["appeal_probability"],
+        "a large fine is appealed": draws["appeal_probability_large"],
+        "a decision closes": draws["closing_probability"],
+    }
     sizes = {
         "of the ceiling": expit(draws["size_mean"]),
         "of turnover, no ceiling": np.exp(draws["bare_size"].sel(moment="mean", drop=True)),
     }
+    draws = draws.assign_coords(family=[str(name).replace("_", " ") for name in draws["family"].values])
     return xr.Dataset(
         {
-            "hazard": np.exp(draws["log_rate"]),
-            "severity": severity.assign_coords({"class": [short(labels[s], SHORT) for s in ends]}),
-            "loading": loading.assign_coords(loaded=lowered),
+            "rate": draws["rate"].copy(data=np.exp(draws["rate"].values)),
+            "age": draws["age"].rename(family="aging"),
+            "trend": _stacked({"all families": np.exp(draws["trend"])}, "whole"),
             "probability": _stacked(shares, "share"),
-            "shape": _stacked({"frailty": draws["shape"]}, "spread"),
             "size": _stacked(sizes, "fine"),
         }
     )
@@ -137,11 +123,11 @@ def predictive(forecast: Forecast) -> PlotCollection:
     real, *both = (x if x["fine_share"].size else x.drop_vars("fine_share") for x in groups)
     replicas = dict(zip(("prior", "posterior"), both, strict=True))
     seen, models = _margins(real), {k: _margins(x) for k, x in replicas.items()}
-    pc = _forest(models, 8.7, whole=("fines",))
+    pc = forest(models, 8.7, whole=("fines",))
     counts, y = seen.drop_vars("fines", errors="ignore"), pc.get_aes_as_dataset("y").mean("model")
     style: dict[str, Any] = {"marker": OBSERVED, "size": 130, "color": INK, "width": 2, "zorder": 3}
     pc.map(scatter_x, "observed", data=counts, coords=FOREST, ignore_aes=LOOKS, y=y, **style)
-    _beside(pc, counts.astype(str), "observed")
+    beside(pc, counts.astype(str), "observed")
     for name, title in (("families", "Events by family"), ("authorities", "Events by class of authority")):
         axes = pc.get_target(name, FOREST)
         most = 1.2 * max(
@@ -157,13 +143,13 @@ def predictive(forecast: Forecast) -> PlotCollection:
     rows, cells = _inside(counts, models["posterior"]), _inside(real, replicas["posterior"])
     note = (
         "Thin and thick lines, pale and dark bands: equal-tailed 90 % and 50 % intervals of replicates (eti 0.90 "
-        "and 0.50); of the prior's fines, 90 %. Every matter's scenario and frailty is drawn anew. Wrong would be "
+        "and 0.50); of the prior's fines, 90 %. Wrong would be "
         "black marks beyond the thin blue lines, or a black line that leaves the blue bands. Inside the "
         f"posterior's 90 %: {rows['families']} families, {rows['authorities']} classes, {cells['events']} cells of "
         "family by class (more than 90 % is usual for small whole numbers); "
         f"{cells.get('fine_share', 'no')} fines, each in its own interval."
     )
-    return _finished(pc, "Replicates of the record, and the record", note, forecast)
+    return finished(pc, "Replicates of the record, and the record", note, forecast)
 
 
 def _margins(data: xr.Dataset) -> xr.Dataset:
@@ -206,93 +192,3 @@ def _fines(pc: PlotCollection, seen: xr.Dataset, models: dict[str, xr.Dataset]) 
     axes.set_title("Fines of the reference class: share of fines below each size", fontsize=8)
     axes.set(xlim=(grid[0], 0), ylim=(0, 1.01), xlabel="share of the statutory ceiling (log scale)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{10**value:g}")
-
-
-def _forest(models: dict[str, xr.Dataset], height: float, whole: tuple[str, ...] = ()) -> PlotCollection:
-    """Return a forest of 90 and 50 % intervals by model: a row of plots for each variable, texts go into the right one.
-
-    Variables named in ``whole`` get their plots, but no intervals.
-    """
-    from arviz_plots import plot_forest  # noqa: PLC0415
-
-    prior = models["prior"]
-    dims = {k: next(d for d in x.dims if d not in DRAWS) for k, x in prior.items() if k not in whole}
-    rows = {k: -xr.DataArray(range(prior.sizes[d]), coords={d: prior[d]}) for k, d in dims.items()}
-    pc = _grid(models, height, [prior.sizes[dims[k]] + 1.0 if k in dims else 12.0 for k in prior])
-    shift = xr.DataArray([0.18, -0.18], coords={"model": list(models)})
-    pc.update_aes_from_dataset("y", xr.Dataset(rows) + shift)
-    plot_forest(
-        {k: xr.DataTree.from_dict({"posterior": x[list(rows)]}) for k, x in models.items()},
-        combined=True,
-        point_estimate="median",
-        ci_kind="eti",
-        ci_probs=(0.5, 0.9),
-        labels=[],
-        plot_collection=pc,
-        aes_by_visuals={"credible_interval": ["y", "color"], "point_estimate": ["y", *LOOKS]},
-        visuals={
-            "ticklabels": False,
-            "remove_axis": False,
-            "twig": {"width": 0.9, "solid_capstyle": "butt"},
-            "trunk": {"width": 2.6, "solid_capstyle": "butt"},
-            "point_estimate": {"size": 15},
-        },
-    )
-    for name, y in rows.items():
-        axes = pc.get_target(name, FOREST)
-        axes.set_yticks(y.values, y[dims[name]].values, fontsize=7.5)
-        axes.set_ylim(-len(y) + 0.4, 0.6)
-        axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0)
-    return pc
-
-
-def _grid(models: dict[str, xr.Dataset], height: float, heights: list[float]) -> PlotCollection:
-    from arviz_plots.plot_collection import PlotCollection  # noqa: PLC0415
-
-    return PlotCollection.grid(
-        {k: x.expand_dims(column=["forest", "text"]) for k, x in models.items()},
-        rows=["__variable__"],
-        cols=["column"],
-        backend="matplotlib",
-        aes={look: ["model"] for look in LOOKS},
-        color=[PRIOR, POSTERIOR],
-        facecolor=["white", POSTERIOR],
-        marker=[PRIOR_MARKER, POSTERIOR_MARKER],
-        figure_kwargs={
-            "figsize": (WIDTH, height),
-            "width_ratios": [6, 1],
-            "height_ratios": heights,
-            "sharey": "row",
-            "FigureClass": Page,
-        },
-    )
-
-
-def _beside(pc: PlotCollection, texts: xr.Dataset, header: str) -> None:
-    """Write one text beside each row of a forest."""
-    from arviz_plots.visuals import annotate_xy  # noqa: PLC0415
-
-    y, where = pc.get_aes_as_dataset("y").mean("model"), {"column": "text"}
-    pc.map(annotate_xy, "text", data=texts, coords=where, ignore_aes=LOOKS, x=0.5, y=y, text=str, size=7.5)
-    for axes in pc.viz["plot"].to_dataset().sel(where).data_vars.values():
-        axes.item().set(xlim=(0, 1))
-        axes.item().set_axis_off()
-    pc.get_target(next(iter(texts)), where).set_title(header, loc="center", fontsize=7.5)
-
-
-def _finished(pc: PlotCollection, title: str, note: str, forecast: Forecast) -> PlotCollection:
-    """Add legend, title and caption, and take the figure out of pyplot's hands: it is shown once, as what it is."""
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    figure = pc.get_viz("figure")
-    handles = [
-        Line2D([], [], color=PRIOR, marker=PRIOR_MARKER, markerfacecolor="white", markersize=4, label="prior"),
-        Line2D([], [], color=POSTERIOR, marker=POSTERIOR_MARKER, markersize=4, label="posterior"),
-        Line2D([], [], color=INK, marker=OBSERVED, markersize=10, markeredgewidth=2, linestyle="", label="observed"),
-    ]
-    figure.legend(handles=handles[: 3 if "observed" in pc.viz.children else 2], loc="outside upper right", ncols=3)
-    finish(figure, title, note, forecast.manifest)
-    plt.close(figure)
-    FigureCanvasAgg(figure)
-    return pc

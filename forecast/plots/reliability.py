@@ -15,9 +15,17 @@ from forecast.backtesting import Backtest
 from forecast.plots import look
 from forecast.plots.answers import FAMILY_NAMES
 from forecast.plots.look import ACCENT, INK, POSTERIOR, PRIOR
-from forecast.terminal.scores import FEW, FEW_MARK
+from forecast.terminal.scores import ALL, FEW, FEW_MARK, OTHERS
 
-ALL = "all"
+NAMES = {
+    **FAMILY_NAMES,
+    ALL: "All families",
+    OTHERS: "All but procedural steps",
+    "order": "Order",
+    "formal_opening": "Formal opening",
+    "judicial_investigation": "Judicial investigation",
+}
+"""What may be asked about -> its name."""
 GREY = "#777777"
 FORECASTERS = {
     "model": "Model, outside view",
@@ -81,7 +89,7 @@ def _bins(axes: Axes, own: pd.DataFrame, colour: str, low: float) -> None:
 def counts(result: Backtest) -> Figure:
     """Draw events observed, with their interval over matters, and how many each forecaster expected, by family."""
     table = result.counts.loc[result.counts["window_months"] == ALL]
-    table = table.loc[table["target"] != ALL].sort_values("observed", ascending=False, kind="stable")
+    table = table.loc[~table["target"].isin([ALL, OTHERS])].sort_values("observed", ascending=False, kind="stable")
     rows = np.arange(len(table))
     picture = look.new(1.5 + 0.3 * len(table))
     axes = picture.subplots()
@@ -90,7 +98,7 @@ def counts(result: Backtest) -> Figure:
     for number, name in enumerate(FORECASTERS):
         at = rows + 0.13 * (number - 1.5)
         axes.plot(table[f"expected_{name}"], at, MARKERS[name], color=COLOURS[name], ms=4.2, ls="none", zorder=4)
-    axes.set_yticks(rows, [FAMILY_NAMES[family] for family in table["target"]])
+    axes.set_yticks(rows, [NAMES[family] for family in table["target"]])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, None), xlabel="Events, all origins and windows together")
     axes.grid(visible=False, axis="y")
     axes.legend(handles=[Line2D([], [], color=INK, lw=2, label="Observed"), *_keys()], loc="lower right")
@@ -169,9 +177,8 @@ def skill(result: Backtest) -> Figure:
 def _skill_rows(scores: pd.DataFrame) -> pd.DataFrame:
     """Return what the figure shows, numbered by ``row``: all families, each one by its events, then times and sizes."""
     pooled = scores.loc[(scores["window_months"] == ALL) & scores["score"].isin(["log", "crps"])].copy()
-    names = {ALL: "All families", **FAMILY_NAMES}
     words = [
-        PARTS.get((kind, target)) or names[target]
+        PARTS.get((kind, target)) or NAMES[target]
         for kind, target in zip(pooled["kind"], pooled["target"], strict=True)
     ]
     came = [
@@ -179,7 +186,9 @@ def _skill_rows(scores: pd.DataFrame) -> pd.DataFrame:
     ]
     pooled["name"] = [f"{word} ({how})" for word, how in zip(words, came, strict=True)]
     is_event = pooled["kind"] == "event"
-    pooled["rank"] = np.where(is_event, np.where(pooled["target"] == ALL, -np.inf, -pooled["observed"]), np.inf)
+    pooled["rank"] = np.where(
+        is_event, np.where(pooled["target"].isin([ALL, OTHERS]), -np.inf, -pooled["observed"]), np.inf
+    )
     pooled = pooled.sort_values("rank", kind="stable")
     return pooled.assign(row=pd.factorize(pooled["name"])[0])
 

@@ -41,14 +41,12 @@ def save_trajectory(trajectory: Trajectory, folder: Path | str, *, overwrite: bo
     save_result(folder, TRAJECTORY, tables, trajectory.manifest, rest, overwrite=overwrite)
 
 
-def save_explanation(
-    explanation: Explanation, folder: Path | str, *, arrival: bool = False, overwrite: bool = False
-) -> None:
-    """Write ``explanation.csv``, ``events.csv`` and the waterfall, events order-free or in order of ``arrival``.
+def save_explanation(explanation: Explanation, folder: Path | str, *, overwrite: bool = False) -> None:
+    """Write ``explanation.csv``, ``events.csv`` and the waterfall.
 
     Raises ``InputError`` for a folder of anything else and one that cannot be written.
     """
-    picture = waterfall(explanation, arrival=arrival)
+    picture = waterfall(explanation)
     tables = {"explanation": explanation.table, "events": explanation.events}
     save_result(
         folder,

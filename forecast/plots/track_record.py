@@ -44,6 +44,7 @@ def track_record(scores: LedgerScores) -> Figure:
     note += "same targets, left of zero where the forecast was better; bars: equal-tailed 90 % (eti 0.90) of resampled "
     note += f"matters. Hollow, without a bar: fewer than {FEW} matters, which proves nothing. late: issued more than a "
     note += "week after the origin, when answers could be known."
+    note = " ".join([note, *about["remarks"]])
     known = f"resolved as known on {about['known_on']}" if about["known_on"] else "nothing resolved yet"
     title = f"Track record: {about['forecasts']} forecasts, {known}"
     return look.finish(picture, title, note, f"ledger head {about['head'][:16]}")

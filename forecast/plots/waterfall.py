@@ -15,32 +15,30 @@ from forecast.plots.look import labels as labels_of
 from forecast.silence import assumption
 from forecast.vocabulary import SCENARIOS
 
-MOST_EVENTS = 12
+MOST_STEPS = 20
 LEVEL = "#555555"
 FINES = "Fines left,\nmedian"
 """Title of the panel of the fines that are left."""
 
 
 @styled
-def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
+def waterfall(explanation: Explanation) -> Figure:
     """Draw how each step moved each scenario's probability and the median of fines left at the last horizon.
 
-    Order-free (Shapley values), or what each event added in order of ``arrival``. Whiskers are standard errors; events
-    beyond the twelve that moved the scenarios most are drawn as one.
+    Whiskers are standard errors; steps beyond those that moved the scenarios most are drawn as one.
     """
     wanted = [("view", scenario, 0, "probability") for scenario in SCENARIOS]
     last, names = explanation.after["horizons"][-1], labels_of(explanation.after, 14)
     wanted.append(("fine_left", "all", last, "q50"))
-    panels = [explanation.merged(explanation.of(*one), MOST_EVENTS) for one in wanted]
-    column = "arrival" if arrival else "order_free"
-    told = np.any([_tells(rows, column) for rows in panels], axis=0)
+    panels = [explanation.merged(explanation.of(*one), MOST_STEPS) for one in wanted]
+    told = np.any([_tells(rows) for rows in panels], axis=0)
     panels = [rows.loc[told] for rows in panels]
     bars = panels[0]["bar"].tolist()
     picture = new(1.7 + 0.27 * (len(bars) + 2))
     axes = picture.subplots(1, len(panels), sharey=True)
     for axis, rows, name in zip(axes, panels, [*SCENARIOS, ""], strict=True):
         scale = 100.0 if name else 1e-6
-        _panel(axis, rows, scale, column)
+        _panel(axis, rows, scale)
         if (rows["kind"] == "brief").any():
             axis.axhline(1 + list(rows["kind"]).index("brief"), color=ACCENT, lw=0.8, ls=(0, (4, 2)), zorder=0)
         colour = "#5b93b8" if name == SCENARIOS[0] else SCENARIO_COLOURS.get(name, INK)
@@ -51,11 +49,10 @@ def waterfall(explanation: Explanation, *, arrival: bool = False) -> Figure:
     labels = [f"forecast of {one['origin']}", *map(_short, bars), f"forecast of {two['origin']}"]
     axes[0].set_yticks(range(len(labels)), labels)
     axes[0].set_ylim(len(labels) - 0.4, -0.6)
-    how = "in order of arrival" if arrival else "order-free: Shapley values"
     note = (
-        f"Each bar starts where the one above ends; orange raises, blue lowers. Events {how}. Whiskers: ± one standard "
-        "error. Clock: later horizons, as if all stood still. Silence: no new event by the later date. Fines left: "
-        f"median at {last} months."
+        "Each bar starts where the one above ends; orange raises, blue lowers. Whiskers: ± one standard error. Steps "
+        "stand in the order in which things became known. Silence: no event in the matter; months then count from a "
+        f"later day. Figures: fines, users, turnover, openings. Fines left: median at {last} months."
     )
     if one["view"] != two["view"]:
         note += " Up to the brief: the outside view; from it on: the inside view."
@@ -75,18 +72,18 @@ def _share_scale(axes: Sequence[Axes]) -> None:
         axis.set_xlim(low - (width - high + low) / 2, high + (width - high + low) / 2)
 
 
-def _tells(rows: pd.DataFrame, column: str) -> np.ndarray:
+def _tells(rows: pd.DataFrame) -> np.ndarray:
     """Return whether each bar moves its quantity by a thousandth of the largest; the brief and the error always."""
-    size = rows[column].abs()
+    size = rows["change"].abs()
     return ((size > 1e-3 * size.max()) | rows["kind"].isin(["brief", "error"])).to_numpy()
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, scale: float, column: str) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, scale: float) -> None:
     start, end = rows["before"].iloc[0] * scale, rows["after"].iloc[0] * scale
     axis.grid(axis="y", visible=False)
     low, at = min(start, end), start
     reach = [start, end]
-    for place, (move, se) in enumerate(zip(rows[column] * scale, rows[f"{column}_se"] * scale, strict=True), start=1):
+    for place, (move, se) in enumerate(zip(rows["change"] * scale, rows["change_se"] * scale, strict=True), start=1):
         colour = ACCENT if move > 0 else POSTERIOR
         axis.barh(place, move, left=at, height=0.62, color=colour)
         axis.plot([at, at], [place - 1, place], color=FAINT, lw=0.8, zorder=0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.attribution.game import log_density
+from forecast.attribution.pool import log_density
 from forecast.elicitation import Normal
 from forecast.inference import MIN_ESS, Draws, Evidence, Posterior
 from forecast.parameters import parameters

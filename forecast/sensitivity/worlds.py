@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.attribution.steps import origin_of
+from forecast.attribution.way import origin_of
 from forecast.conjugate import draw_conjugate
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast

@@ -25,7 +25,7 @@ MEDIANS = ("fine_imposed", "fine_left", "total_cost")
 """Targets whose medians' expected errors are printed after an update; the folder has those of all."""
 EVENTS = ("event:findings", "event:order", "event:suspension", "event:fine")
 """Targets that are printed before and after an update at the middle horizon."""
-AMOUNTS = ("fine_imposed", "fine_left", "valuation_change", "user_attrition", "total_cost")
+AMOUNTS = ("fine_imposed", "fine_left", "valuation_impact", "user_attrition", "total_cost")
 """Targets that are printed before and after an update at the last horizon, beside the resolution."""
 STEP = 30
 """Characters of a step's name in a line."""
@@ -163,10 +163,9 @@ def _scenarios(rows: pd.DataFrame, view: str) -> list[str]:
     return [f"{own.at[name, 'value']:.3f}" for name in SCENARIOS]
 
 
-def explanation_screen(explanation: Explanation, *, arrival: bool = False, most: int = 15) -> Group:
+def explanation_screen(explanation: Explanation, *, most: int = 20) -> Group:
     """Return what ``forecast explain`` prints: a row a bar, from before to after, and how far to trust it."""
     one, two, checks = explanation.before, explanation.after, explanation.checks
-    how = "in order of arrival" if arrival else "order-free"
     labels, last = list(two["labels"].values()), int(explanation.table["horizon_months"].max())
     soon = horizon_by(two["horizons"], 24)
     scenarios = {f"{name}, %": ("view", s, 0, "probability") for s, name in zip(SCENARIOS, labels, strict=True)}
@@ -176,8 +175,8 @@ def explanation_screen(explanation: Explanation, *, arrival: bool = False, most:
         f"fines left at {last} months (median), m EUR": ("fine_left", "all", last, "q50"),
     }
     lines = [
-        "Each column sums exactly. ± standard errors. The clock: later horizons, as if everything stood where it "
-        "stood. Silence: no new event. Figures: users, turnover, rulings.",
+        "Each column sums exactly. ± standard errors. Steps stand in the order in which things became known. Silence: "
+        "no event in the matter; months then count from a later day. Figures: fines, users, turnover, openings.",
         f"Valued on the draws of {checks['fits']} fits (overlap {checks['overlap']:.2f}, at least "
         f"{checks['least_effective_draws']:.0f} effective draws a step); largest error bar "
         f"{checks['largest_error']:.1f} standard errors, limit {checks['error_limit']:.1f}.",
@@ -185,15 +184,14 @@ def explanation_screen(explanation: Explanation, *, arrival: bool = False, most:
     ]
     if one["view"] != two["view"]:
         lines.insert(1, f"Up to the brief of {two['as_of']} these are probabilities of the outside view.")
-    column = "arrival" if arrival else "order_free"
     tables = [
-        _bars(explanation, f"What moved {what}, events {how}", wanted, column, most)
+        _bars(explanation, f"What moved {what}", wanted, most)
         for what, wanted in (("the scenarios", scenarios), ("targets", targets))
     ]
     return Group(*notice(one, two), tables[0], Text(""), tables[1], *map(Text, lines))
 
 
-def _bars(explanation: Explanation, title: str, wanted: Mapping[str, tuple], column: str, most: int) -> Table:
+def _bars(explanation: Explanation, title: str, wanted: Mapping[str, tuple], most: int) -> Table:
     """Return one table of bars: a column for each quantity that is wanted."""
     panels = [explanation.merged(explanation.of(*w), most) for w in wanted.values()]
     scales = [1e-6 if w[3] == "q50" else 100.0 for w in wanted.values()]
@@ -203,7 +201,7 @@ def _bars(explanation: Explanation, title: str, wanted: Mapping[str, tuple], col
         f"forecast of {explanation.before['origin']}", *(f"{p['before'].iloc[0] * k:,.1f}" for p, k in paired)
     )
     for i, name in enumerate(panels[0]["bar"]):
-        cells = [(p.at[i, column] * k, p.at[i, f"{column}_se"] * k) for p, k in paired]
+        cells = [(p.at[i, "change"] * k, p.at[i, "change_se"] * k) for p, k in paired]
         table.add_row(str(name), *(f"{move:+,.1f} ± {se:,.1f}" if move or se else "" for move, se in cells))
     table.add_row(f"forecast of {explanation.after['origin']}", *(f"{p['after'].iloc[0] * k:,.1f}" for p, k in paired))
     return table

@@ -16,6 +16,7 @@ from forecast.quantities import percent
 from forecast.resolution import CLEAR
 from forecast.silence import assumption
 from forecast.terminal.look import chance, table_of
+from forecast.terminal.news import unused_rows, weight_of_evidence
 from forecast.vocabulary import resolved_view
 
 DISAGREE = 0.2
@@ -29,10 +30,23 @@ UNITS = {
     "count": (1.0, 0, ""),
 }
 """Factor, decimals and name under which an amount is printed; shares of turnover are named as such already."""
+REFERENCE = {
+    "rate": "rates",
+    "powers": "powers of classes",
+    "stage": "stages",
+    "age": "ages",
+    "law": "rules of law",
+    "trend": "trend",
+}
+"""Kinds of the reference class's effects, and what print calls them."""
 FINE = 10.0
 """Per cent below which a share has a decimal."""
 EXPECTED = ("total_cost",)
 """Amounts whose mean is printed beside the median: what a budget has to expect."""
+NOISY = ("valuation_change",)
+"""Amounts printed in full only: they hold the market's noise, which says nothing of the matter."""
+COST = {"fine_left": "fines left", "cost:moderation": "moderation", "cost:advertising": "advertising"}
+"""The parts of the total cost."""
 
 
 def screen(
@@ -56,10 +70,11 @@ def screen(
         scenario_views(tables["scenarios"], manifest, full=full),
         *(Text(line) for line in cautions(tables, manifest)),
         Text(""),
+        *weight_of_evidence(tables["weight_of_evidence"], manifest, full=full),
         probabilities_by_horizon(tables["summary"], labels, full=full),
-        Text("Of the proceedings open at the origin; new ones are counted below, not followed."),
+        Text("Of all the matter's proceedings, those that will open included."),
         Text(""),
-        amounts_by_horizon(tables["summary"]),
+        amounts_by_horizon(tables["summary"], full=full),
         Text("[ ]: equal-tailed 90 % intervals (eti 0.90). Shares of fines: per cent of turnover."),
         Text(""),
     ]
@@ -68,6 +83,7 @@ def screen(
     if len(tables["prior_resolution"]):
         parts += [cross_table(tables["resolution"], tables["prior_resolution"], labels, last), Text("")]
     parts += [next_events(tables["event_probabilities"], proceedings, full=full), Text("")]
+    parts += [*unused_rows(tables["unused_rows"], manifest["matter"], full=full), Text("")]
     if len(tables["statements"]):
         parts.append(Text(statement_line(tables["statements"], labels)))
     parts.append(Text(diagnosis_line(diagnostics)))
@@ -78,11 +94,12 @@ def screen(
 
 def views_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return each view of the scenarios, and what it is."""
-    last = manifest["horizons"][-1]
+    last, resolved = manifest["horizons"][-1], sum(manifest.get("resolved_matters", {}).values())
     return {
         "brief": "the analyst's numbers",
         "inside": "the brief, with news since it",
-        "outside": "the reference class, with the matter's own history",
+        "outside": "the reference class, from where the matter stands",
+        "base_rate": f"the record's {resolved} resolved matters, by the same rule",
         resolved_view(last): f"what the resolution rule will say at {last} months",
     }
 
@@ -97,12 +114,16 @@ def target_name(target: str, labels: Mapping[str, str]) -> str:
 
 def scenario_views(scenarios: pd.DataFrame, manifest: Mapping[str, Any], *, full: bool = False) -> Table:
     """Return the probabilities of the scenarios by view, in ``full`` with Monte Carlo errors where there are any."""
-    labels = manifest["labels"]
+    labels, counts = manifest["labels"], manifest.get("resolved_matters", {})
     table = table_of("Scenarios: probabilities", "view", *labels.values(), "what it is")
     for view, what in views_of(manifest).items():
         rows = scenarios.loc[scenarios["view"] == view].set_index("scenario")
         if len(rows):
             cells = [chance(rows.at[n, "probability"], rows.at[n, "mcse"], full=full) for n in labels]
+            if view == "base_rate":
+                cells = [
+                    f"{cell} ({counts[n]} of {sum(counts.values())})" for n, cell in zip(labels, cells, strict=True)
+                ]
             table.add_row(view, *cells, what)
     return table
 
@@ -124,14 +145,15 @@ def cautions(tables: dict[str, pd.DataFrame], manifest: Mapping[str, Any]) -> li
                     f"The priors contradict the resolution rule: {percent(row[row['latent']], 1)} of latent "
                     f"'{name}' resolves as '{name}', less than {percent(CLEAR)}."
                 )
-    posterior = tables["posterior_summary"]
-    own = posterior.loc[posterior["parameter"].str.match(r"log_step|log_loading|log_ratio"), "contraction"].mean()
-    rest = "rest mostly on priors" if own < 0.5 else "owe more to data than to priors"
-    lines.append(
-        f"The outside view's probabilities {rest}: the data reduce the prior variance of severities, loadings and "
-        f"weights by {percent(own)}."
-    )
-    return lines
+    return [*lines, how_much_is_prior(tables["posterior_summary"])]
+
+
+def how_much_is_prior(posterior: pd.DataFrame) -> str:
+    """Say how much of the hazards the record has taught: the median contraction of each kind of effect."""
+    kinds = posterior["parameter"].str.extract(r"^(\w+)", expand=False)
+    by = {kind: posterior.loc[kinds == kind, "contraction"].median() for kind in REFERENCE}
+    told = [f"{name} {percent(max(by[kind], 0.0))}" for kind, name in REFERENCE.items() if not np.isnan(by[kind])]
+    return f"Share of the prior variance that the record has removed, median by kind: {', '.join(told)}."
 
 
 def _of_all(summary: pd.DataFrame) -> tuple[pd.DataFrame, list[int]]:
@@ -151,9 +173,13 @@ def probabilities_by_horizon(summary: pd.DataFrame, labels: Mapping[str, str], *
     return table
 
 
-def amounts_by_horizon(summary: pd.DataFrame) -> Table:
-    """Return median and 90 % interval of every amount at every horizon, and the mean of what has to be expected."""
+def amounts_by_horizon(summary: pd.DataFrame, *, full: bool = False) -> Table:
+    """Return median and 90 % interval of every amount at every horizon, and the mean of what has to be expected.
+
+    Under the total cost stand the means of its parts, which add up to its own; amounts of ``NOISY`` in ``full`` alone.
+    """
     rows, horizons = _of_all(summary)
+    rows = rows.loc[full | ~rows["target"].isin(NOISY)]
     table = table_of("Amounts: median [90 % interval]", "target", *(f"{h} months" for h in horizons))
     for target, own in rows.loc[rows["unit"] != "probability"].groupby("target", sort=False):
         by = own.set_index("horizon_months")
@@ -164,6 +190,9 @@ def amounts_by_horizon(summary: pd.DataFrame) -> Table:
             table.add_row(
                 f"{amount_name(str(target), unit)}: mean", *(_amount(by.at[h, "mean"], unit) for h in horizons)
             )
+            for part, name in COST.items():
+                means = rows.loc[rows["target"] == part].set_index("horizon_months")["mean"]
+                table.add_row(f"  of it {name}", *(_amount(means[h], unit) for h in horizons))
     return table
 
 
@@ -231,15 +260,15 @@ def next_events(
 
 
 def statement_line(statements: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    """Say how closely the model keeps the analyst's statements, and what closures and stages take off them."""
-    error = (statements["net"] - statements["stated"]).abs() / statements["net_mcse"].clip(lower=1e-9)
-    lost = statements["gross"] - statements["stated"]
-    worst = statements.loc[lost.abs().idxmax()]
+    """Say how closely simulated courses keep the analyst's statements."""
+    error = (statements["simulated"] - statements["stated"]).abs()
+    worst = statements.loc[error.idxmax()]
     return (
-        f"Statements: simulated from the prior alone, without closures and changes of stage, all {len(statements)} "
-        f"differ from what was stated by at most {error.max():.1f} Monte Carlo errors. With closures and changes of "
-        f"stage the largest difference is that of {worst['family']} by {worst['within_months']:g} months, given "
-        f"'{labels[worst['scenario']]}': {percent(worst['stated'])} stated, {percent(worst['gross'])} simulated."
+        f"Statements: courses simulated from the brief's date, closings and new proceedings included, come within "
+        f"{100 * error.max():.1f} percentage points of all {len(statements)} stated probabilities (Monte Carlo errors, "
+        f"one standard error, up to {100 * statements['mcse'].max():.1f}). The largest difference is that of "
+        f"{worst['family']} by {worst['within_months']:g} months, given '{labels[worst['scenario']]}': "
+        f"{percent(worst['stated'], 1)} stated, {percent(worst['simulated'], 1)} simulated."
     )
 
 

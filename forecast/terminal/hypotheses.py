@@ -19,7 +19,7 @@ from forecast.terminal.forecasts import target_name
 from forecast.terminal.look import share, table_of
 from forecast.vocabulary import SCENARIOS
 
-MAIN = ("fine_imposed", "fine_left", "valuation_change", "user_attrition", "moderation_spending", "total_cost")
+MAIN = ("fine_imposed", "fine_left", "valuation_impact", "user_attrition", "moderation_spending", "total_cost")
 """Targets beside the events and the resolution that are printed."""
 CASE = 20
 """Characters of a proceeding's name in a line."""
@@ -93,7 +93,7 @@ def _heads(result: WhatIf) -> list[str]:
 def _scenarios_changed(result: WhatIf) -> Table:
     table = result.table
     screen = table_of("Scenarios", "view", "scenario", *_heads(result))
-    rows = table.loc[table["target"].isin(SCENARIOS) & (table["view"] != "brief")]
+    rows = table.loc[table["target"].isin(SCENARIOS) & ~table["view"].isin(["brief", "base_rate"])]
     for _, row in rows.iterrows():
         screen.add_row(row["view"], result.manifest["labels"][row["target"]], *_cells(row, result, 3))
     return screen
@@ -179,7 +179,7 @@ def stress_lines(result: Stress) -> list[Any]:
     order = "Likeliest first" if result.reached else "Highest first"
     note = (
         f"Probability of {name}: now, after silence up to the events' day, and after the events. {order}; forecast "
-        "whatif gives the same for each set whose weights hold. Tried: every set of at most three events, fines of any "
-        "size and specific orders; large fines and wider orders say more."
+        "whatif gives the same for each set whose weights hold. Tried: every set of at most three events, one in a "
+        "proceeding at most; fines of any size, though large ones say more."
     )
     return [*parts, screen, Text(note)]

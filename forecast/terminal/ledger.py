@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forecast.ledger.packaged import remarks
 from forecast.ledger.scoring import FEW, score_name
 from forecast.terminal.look import table_of
 
@@ -48,6 +51,11 @@ def head_line(head: str) -> Text:
     return Text(f"Head {head}\n{use}")
 
 
+def remark_lines(said: Iterable[str]) -> list[Text]:
+    """Say what must be said of some entries."""
+    return [Text(remark) for remark in said]
+
+
 def resolve_screen(resolution: Resolution) -> Group:
     """Return what ``forecast resolve`` prints."""
     lines: list[Any]
@@ -63,7 +71,8 @@ def resolve_screen(resolution: Resolution) -> Group:
         told = ", ".join(f"{n:,} {change}" for change, n in changes["change"].value_counts().items())
         title = f"Entry {resolution.entry.index}: as known on {resolution.known_on}, {len(changes):,} new versions"
         lines = [Text(f"{title} ({told})", style="bold"), Text(""), status_line(changes), changes_table(changes)]
-    return Group(*lines, *stray_lines(resolution.ledger), head_line(resolution.ledger.head))
+    ledger = resolution.ledger
+    return Group(*lines, *remark_lines(remarks(ledger.entries)), *stray_lines(ledger), head_line(ledger.head))
 
 
 def status_line(changes: pd.DataFrame) -> Text:
@@ -111,14 +120,15 @@ def score_screen(scores: LedgerScores) -> Group:
     parts: list[Any] = [Text(f"{title}, {known}", style="bold"), Text(""), counts_table(scores.counts)]
     parts += [
         Text(
-            "open: the deadline is ahead. early: decided before its deadline, not scored until then, for yes can come "
-            "early and no cannot. void: its condition was not met. unanswered: nobody has entered the figure."
+            "open: the deadline is ahead, or nobody has looked at its proceeding up to the deadline. early: decided "
+            "before that, not scored until then, for yes can come early and no cannot. void: its condition was not "
+            "met. unanswered: nobody has entered the figure."
         ),
         Text(""),
     ]
     for timing in dict.fromkeys(scores.skill["timing"]):
         parts += [skill_table(scores.skill.loc[scores.skill["timing"] == timing], timing), Text("")]
-    parts += [Text(line) for line in cautions(scores)]
+    parts += [*remark_lines(about["remarks"]), *(Text(line) for line in cautions(scores))]
     return Group(*parts, *stray_lines(scores.ledger), head_line(scores.ledger.head))
 
 
@@ -137,14 +147,18 @@ def skill_table(skill: pd.DataFrame, timing: str) -> Table:
     titles = {"in time": "Scores of forecasts issued in time", "late": "Scores of forecasts issued late (hindcasts)"}
     table = table_of(
         f"{titles[timing]}; lower is better", "targets", "score", "scored", "yes (events)", "matters", "forecast",
-        "against", "baseline", "difference",
+        "against", "baseline", "difference", "skill",
     )  # fmt: skip
     for row in skill.itertuples():
         scale, unit = (1e-6, "m EUR") if str(row.unit).startswith("EUR") else (1.0, str(row.unit).split(",")[0])
         name = score_name(str(row.group), str(row.score)) + (f", {unit}" if unit else "")
         yes = f"{row.yes} ({row.events})" if row.yes else ""
         cells = [f"{row.targets:,}", yes, str(row.matters), _number(row.forecast_score * scale)]
-        against = [row.baseline, _number(row.baseline_score * scale), _band(row, scale)] if row.baseline else [""] * 3
+        against = (
+            [row.baseline, _number(row.baseline_score * scale), _band(row, scale), _gain(row)]
+            if row.baseline
+            else [""] * 4
+        )
         table.add_row(str(row.group), name, *cells, *against)
     return table
 
@@ -164,13 +178,22 @@ def _band(row: Any, scale: float) -> str:
     return f"{difference} [{_signed(row.low * scale)}, {_signed(row.high * scale)}]"
 
 
+def _gain(row: Any) -> str:
+    """Return the share of the baseline's score that the forecast saves, per cent, with its band where there is one."""
+    if not np.isfinite(row.skill):
+        return "none"
+    own, low, high = (f"{100 * value:+.0f}" for value in (row.skill, row.skill_low, row.skill_high))
+    return f"{own} %" if row.matters < FEW else f"{own} % [{low}, {high}]"
+
+
 def cautions(scores: LedgerScores) -> list[str]:
     """Say what the scores do and do not show."""
     about, skill = scores.about, scores.skill
     lines = []
     if len(skill):
         lines += [
-            "difference: forecast minus baseline on the same targets, below zero where the forecast was better. "
+            "difference: forecast minus baseline on the same targets, below zero where the forecast was better; skill: "
+            "the share of the baseline's score that the forecast saves, above zero where it was better. "
             f"[ ]: equal-tailed 90 % ({about['interval']}) of {about['resamples']:,} resamples of matters, each with "
             "all its targets, horizons and origins; where it holds zero, no difference is shown.",
             f"too few: fewer than {FEW} matters, which proves nothing. yes (events): answers yes, and the number of "

@@ -23,7 +23,7 @@ PROSE = 18
 """Columns under which no text of several words is wrapped."""
 GAP = 2
 """Blanks between columns."""
-NUMERIC = re.compile(r"[-+<>±(\[]?\s?[\d.]|-$|$")
+NUMERIC = re.compile(r"[-+<>±x(\[]?\s?[\d.]|-$|$")
 """How the cells of a column of numbers begin; such cells are never broken."""
 TO_ASCII = "forecast.ascii"
 """Name of the error handler for streams whose encoding lacks a character: an ASCII one, or several, take its place."""
