@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from forecast.observations import accrual
+from forecast.effects import accrual
 from forecast.outcomes import Future, fine_left
 from forecast.quantities import IMPACTS
 from forecast.vocabulary import FAMILIES
@@ -61,7 +61,7 @@ def cost(future: Future) -> dict[str, np.ndarray]:
 
 
 def felt_by(future: Future, impact: str, grid: np.ndarray) -> np.ndarray:
-    """Return the part of an impact that is felt at each point of ``grid`` (months from the origin), shape draw, point."""
+    """Return the felt part of an impact at each point of ``grid``, months from the origin; shape draw, point."""
     stated = future.draws.evidence.specification.impacts
     if stated is None:
         return np.zeros((len(future.draws), len(grid)))
@@ -81,5 +81,3 @@ def _summed(a_year: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Integrate amounts a year over the grid (months) by the trapezoidal rule, from its start to each point."""
     steps = np.diff(grid) / 12 * (a_year[:, 1:] + a_year[:, :-1]) / 2
     return np.concatenate([np.zeros((len(a_year), 1)), np.cumsum(steps, axis=1)], axis=1)
-
-

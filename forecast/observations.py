@@ -6,7 +6,7 @@ Everything is reduced to sufficient statistics or to short vectors, as public by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit, ndtri
 
+from forecast.effects import felt, set_off
 from forecast.news import public_ids
 from forecast.opening_counts import openings_of
-from forecast.quantities import IMPACTS
 from forecast.record import Record
 from forecast.resolution import Happened, happened
 from forecast.specification import Specification
@@ -243,11 +243,6 @@ def _users(
     return {"users": np.array(table, dtype=float).reshape(-1, 6)}
 
 
-def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
-    """Return the part of an impact that is felt ``months`` after it was set off: ``1 - 2^(-months / half_life)``."""
-    return 1 - 2 ** (-np.maximum(months, 0.0) / half_life)
-
-
 def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
     """The latest published figure of the provider, with its own spread and a random walk up to the last full year."""
     row = latest_turnover(known, specification.provider_group)
@@ -270,32 +265,6 @@ def _new_fines(
     cases, stated = known.proceedings.set_index("case_id"), specification.fines.ceiling.value
     caps = [ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or stated for c in events["case_id"]]
     return {"new_fine_sum": float(events["amount_eur"].sum()), "new_fine_ceiling": float(max(caps, default=stated))}
-
-
-def set_off(
-    known: Record, specification: Specification, focal_cases: set[str], day: pd.Timestamp
-) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Return, for each impact, (months before ``day``, share) of first events since ``as_of`` that set off a part."""
-    stated = specification.impacts
-    if stated is None:
-        return dict.fromkeys(IMPACTS, ())
-    events = known.events.loc[known.events["case_id"].isin(focal_cases)]
-    events = events.loc[(events["date"] > pd.Timestamp(specification.as_of)) & (events["date"] <= day)]
-    family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
-    first = events["date"].groupby(pd.Series(family, index=events.index, dtype=object)).min()
-    return {
-        name: tuple(
-            ((day - first[f]).days / DAYS_PER_MONTH, number.value)
-            for f, number in getattr(stated.set_off, name).items()
-            if f in first.index
-        )
-        for name in IMPACTS
-    }
-
-
-def felt(parts: Iterable[tuple[float, float]], half_life: float) -> float:
-    """Return the part of an impact that is felt: shares set off so many months ago, accrued, together at most 1."""
-    return float(min(sum(share * accrual(months, half_life) for months, share in parts if months > 0), 1.0))
 
 
 def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[tuple[float, float], ...]:

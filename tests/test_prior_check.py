@@ -130,7 +130,7 @@ def test_every_scenario_of_the_packaged_files_resolves_as_itself(name):
     families = spec.statements.families
     assert len(rest) == 3 + 1 + 3 + 1 + 3 * len(families)
     for family in families:
-        assert sum(line.startswith(f"  {family}, ") for line in rest) == 3
+        assert sum(line.startswith(f"  {family}, given '") for line in rest) == 3
     check = check_brief(spec, load_record())
     assert (np.diag(check.resolution) >= CLEAR).all()
     assert check.resolution.sum(axis=1).to_numpy() == pytest.approx(1)
