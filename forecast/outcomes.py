@@ -170,18 +170,21 @@ def imagine(
     scenario: np.ndarray | None = None,
     intervention: Intervention = NOTHING,
     outside: bool = False,
+    paths: Paths | None = None,
 ) -> Future:
     """Simulate the focal matter from the origin to the last horizon, once per draw.
 
     ``scenario``: the index of each draw's scenario where it is given, else one chosen by the weights. ``intervention``:
-    what acts from the origin on. ``outside``: the outside view, also where the brief has a say.
+    what acts from the origin on. ``outside``: the outside view, also where the brief has a say. ``paths``: courses of
+    ``courses`` that are at hand already; what follows from them is drawn alone.
     """
     e, spec = draws.evidence, draws.evidence.specification
     outside = outside or not e.inside
     if scenario is None and not outside:
         scenario = choose_scenarios(inside_weights(draws), rng)
     chosen = None if outside else scenario
-    paths = courses(draws, rng, spec.horizons[-1], scenario=chosen, intervention=intervention)
+    if paths is None:
+        paths = courses(draws, rng, spec.horizons[-1], scenario=chosen, intervention=intervention)
     fined = paths.family == _INDEX["fine"]
     path, time, proceeding = paths.path[fined], paths.time[fined], paths.proceeding[fined]
     place = _places(paths, path, proceeding, len(e.focal))

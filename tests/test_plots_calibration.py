@@ -37,10 +37,10 @@ def made(worlds=40, quantities=30, power=6):
         months, steps = [0.0, 3.0, 4.4, 6.0, 9.0, 60.0], []
         for count, when in enumerate(months):
             chances = (1 - count / 6) * np.array([0.40, 0.45, 0.15]) + count / 6 * np.eye(3)[number % 3]
-            steps.append((when, count, *chances, 90.0))
-        reference = tuple((*row, float(rng.choice(3, p=row))) for row in rng.dirichlet([2, 2, 2], 8))
+            steps.append((when, count, *chances))
+        forecasts = tuple((chance, float(rng.random() < chance)) for chance in rng.random(8))
         plain = {"months": 12.0, "events": 9, "redrawn": 0, "attempts": 1, "failed": (), "worst": {"r_hat": 1.01}}
-        said = {"inside": tuple(p), "reference": reference, "steps": tuple(steps)}
+        said = {"inside": tuple(p), "forecasts": forecasts, "steps": tuple(steps)}
         told.append(Examined(world=number, scenario=number % 3, pit=pits, **plain, **said))
     return Calibration(tuple(told), MANIFEST)
 
@@ -147,7 +147,7 @@ def test_the_same_worlds_give_the_same_bytes_and_change_no_setting(told, tmp_pat
 @pytest.mark.parametrize("left", [0, 1, 2], ids=["no world converged", "one did", "two did"])
 def test_few_worlds_can_be_drawn_too(left):
     whole = made(worlds=3, quantities=2)
-    lost = [replace(one, failed=("no",), pit={}, steps=(), reference=()) for one in whole.examined[left:]]
+    lost = [replace(one, failed=("no",), pit={}, steps=(), forecasts=()) for one in whole.examined[left:]]
     few = Calibration((*whole.examined[:left], *lost), MANIFEST)
     for name in ("ranks", "coverage", "learning"):
         getattr(figures, name)(few)

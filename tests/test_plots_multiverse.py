@@ -25,7 +25,7 @@ DRIVEN, PANELS = driven(HORIZONS), panels(HORIZONS)
 MANIFEST = SAID | {"matter": "m", "origin": "2026-01-01", "view": "inside", "priors_fingerprint": "p" * 64}
 MANIFEST |= {"record_fingerprint": "r" * 64, "seed": 1, "as_of": "2026-01-01"}
 UNITS = {"view": "probability", "fine_largest": "EUR, given a fine", "fine_left": "EUR", "total_cost": "EUR"}
-UNITS |= {"valuation_change": "fraction", "user_attrition": "fraction", "moderation_spending": "EUR a year"}
+UNITS |= {"valuation_impact": "fraction", "user_attrition": "fraction", "moderation_spending": "EUR a year"}
 PARTS = ["all priors", "statements: fine", "turnover", "pooling of effects"]
 
 

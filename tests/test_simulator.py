@@ -136,7 +136,7 @@ def test_powers_age_trend_and_rules_multiply_the_hazard():
     n, days = 2500, (ORIGIN - START).days
     powers = np.zeros((len(regime().classes), len(regime().families)))
     powers[regime().class_names.index("commission_dsa"), by_name("request")] = np.log(0.5)
-    rule = next(i for i, r in enumerate(regime().rules) if r.where.without == "formally_opened")
+    rule = next(i for i, r in enumerate(regime().rules) if r.where.unmarked == "formally_opened")
     law = np.zeros(len(regime().rules))
     law[rule] = np.log(0.2)
     age = np.zeros(len(regime().families))
@@ -237,7 +237,7 @@ FOCAL = ("findings", "fine", "order.extensive", "suspension", "commitments")
 def focal_design(seed, correction=1.0):
     """Return the packaged record's design with random statements about its focal matter, and new proceedings."""
     statements = stated(regime(), random_courses(FOCAL, np.random.default_rng(seed)), tempo=2.0)
-    openings = Openings(0.08, {"criminal": 0.3, "consumer": 0.7}, 0.3, ("findings", "escalation"), 12)
+    openings = Openings(0.15, {"criminal": 0.3, "consumer": 0.7}, 0.3, ("findings", "escalation"), 12)
     return Design(regime(), packaged().rows, date(2028, 2, 3), 12, statements, correction, openings, closing=(3, 5))
 
 

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
-from scipy.special import softmax
 
 from forecast.calibration.fitting import Fit, thinned
 from forecast.calibration.learning import lessons
-from forecast.calibration.quantities import (
-    count_classes,
-    of_classes,
-    of_densities,
-    of_effects,
-    of_parameters,
-    of_targets,
-)
-from forecast.inference import Draws, Evidence
-from forecast.outcomes import frailties, imagine, inside_weights
+from forecast.calibration.quantities import of_densities, of_effects, of_parameters, of_paths, of_truth
+from forecast.calibration.worlds import Observed, Plan, Simulate, evidence_of
+from forecast.inference import Draws
+from forecast.outcomes import choose_scenarios, courses, inside_weights
 from forecast.parallel import check
 from forecast.scores import pit
-from forecast.simulate import Design, World, draw_world, evidence_of, true_targets
-from forecast.summaries import targets
+from forecast.simulator import focal_truth
 from forecast.vocabulary import SCENARIOS
 
 KEEP = 60
 """Draws among which a truth is ranked: fewer than are effective by the gate of ``fitting``, so nearly independent."""
-Simulate = Callable[[Design, float, list[int]], World]
-"""From a design, months after the brief, and a seed to a world."""
+FORECAST = 1000
+"""Draws from which the probabilities of events are read off."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +31,8 @@ class Examined:
     """What one world says of the model.
 
     ``pit``: by kind and quantity, where the truth lies among the draws, in (0, 1), ties broken at random; empty if the
-    fit ``failed`` twice. ``inside``: the forecast's probabilities of the scenarios; ``reference``: those of every
-    reference matter, then its class. ``steps``: ``learning.Step`` by ``learning.Step``.
+    fit ``failed`` twice. ``inside``: the forecast's probabilities of the scenarios. ``forecasts``: the probability of
+    each stated family's first event within each horizon, and whether it came. ``steps``: each ``learning.Step``.
     """
 
     world: int
@@ -54,7 +45,7 @@ class Examined:
     worst: dict[str, float]
     pit: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
     inside: tuple[float, ...] = ()
-    reference: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
+    forecasts: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     steps: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -65,7 +56,7 @@ class Examined:
     def of_json(cls, value: dict[str, Any]) -> Examined:
         """Return what ``as_json`` made; raises pydantic's ``ValidationError`` at anything else."""
         world = WorldJson.model_validate(value)
-        nested = {k: tuple(map(tuple, value[k])) for k in ("reference", "steps")}
+        nested = {k: tuple(map(tuple, value[k])) for k in ("forecasts", "steps")}
         tuples = {k: tuple(value[k]) for k in ("failed", "inside")}
         worst = {k: math.nan if v is None else v for k, v in world.worst.items()}
         return cls(**{**value, **tuples, **nested, "worst": worst})
@@ -73,9 +64,8 @@ class Examined:
 
 Share = Annotated[FiniteFloat, Field(ge=0, le=1 + 1e-9)]
 Chances = Annotated[list[Share], Field(min_length=len(SCENARIOS), max_length=len(SCENARIOS))]
-Lesson = Annotated[tuple[FiniteFloat, NonNegativeInt, Share, Share, Share, FiniteFloat], Field(strict=False)]
-Class = Annotated[FiniteFloat, Field(ge=0, lt=len(SCENARIOS))]
-Matter = Annotated[tuple[Share, Share, Share, Class], Field(strict=False)]
+Lesson = Annotated[tuple[FiniteFloat, NonNegativeInt, Share, Share, Share], Field(strict=False)]
+Forecast = Annotated[tuple[Share, Share], Field(strict=False)]
 
 
 class WorldJson(BaseModel):
@@ -92,33 +82,35 @@ class WorldJson(BaseModel):
     worst: dict[str, FiniteFloat | None]
     pit: dict[str, dict[str, Share]]
     inside: Chances | Annotated[list[Share], Field(max_length=0)]
-    reference: list[Matter]
+    forecasts: list[Forecast]
     steps: list[Lesson]
 
 
-def examine(design: Design, span: tuple[int, int], number: int, seed: int, fit: Fit, simulate: Simulate) -> Examined:
+def examine(plan: Plan, span: tuple[int, int], number: int, seed: int, fit: Fit, simulate: Simulate) -> Examined:
     """Examine world ``number``: the seeds of its truth, sampler and ties follow from ``seed`` and ``number`` alone.
 
     It is observed for a whole number of months between the two of ``span``, drawn at random.
     """
     rng = np.random.default_rng([seed, 21, number])
-    world = simulate(design, float(rng.integers(span[0], span[1] + 1)), [seed, 22, number])
-    evidence = Evidence(design.specification, *evidence_of(world, world.months))
+    months = float(rng.integers(span[0], span[1] + 1))
+    observed = simulate(plan, months, [seed, 22, number])
+    world, evidence = observed.world, evidence_of(plan, observed)
     fitted = fit(evidence, int(np.random.SeedSequence([seed, 23, number]).generate_state(1)[0]))
     found: dict[str, Any] = {}
     check()
     if not fitted.failures:
+        steps = lessons(plan, world, [seed, 24, number])
         found = {
-            "pit": _ranked(world, fitted.draws, rng),
+            "pit": _ranked(observed, fitted.draws, rng),
             "inside": tuple(map(float, inside_weights(fitted.draws).mean(axis=0))),
-            "reference": _reference(world, fitted.draws),
-            "steps": tuple((s.months, s.events, *s.probabilities, s.effective) for s in lessons(world, fitted.draws)),
+            "forecasts": _forecasts(observed, fitted.draws, rng),
+            "steps": tuple((s.months, s.events, *s.probabilities) for s in steps),
         }
     return Examined(
         world=number,
-        months=world.months,
+        months=months,
         scenario=world.scenario,
-        events=int(sum(event.time <= world.months for event in world.events)),
+        events=sum(event.day <= observed.origin.toordinal() for event in world.events),
         redrawn=world.redrawn,
         attempts=fitted.attempts,
         failed=fitted.failures,
@@ -127,35 +119,30 @@ def examine(design: Design, span: tuple[int, int], number: int, seed: int, fit: 
     )
 
 
-def _ranked(world: World, draws: Draws, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+def _ranked(observed: Observed, draws: Draws, rng: np.random.Generator) -> dict[str, dict[str, float]]:
     """Return the PIT of every quantity, by kind."""
-    few = thinned(draws, KEEP)
-    truth = Draws(draws.evidence, {name: np.asarray(values)[None] for name, values in world.truth.items()})
-    caps = np.array([row.cap for row in world.design.rows[: world.design.exposure.n_focal]])
-    instruments = np.array([row.instrument for row in world.design.rows[: world.design.exposure.n_focal]])
-    horizons = world.design.specification.horizons
-    future = imagine(few, caps, instruments, rng)
-    turned_out = {(name, j): value for name, j, value in of_targets(true_targets(world, rng))}
-    classes, true_classes = of_classes(few, rng), count_classes(world.classes[1:])
+    world, few = observed.world, thinned(draws, KEEP)
+    named = {**world.truth, "closing_probability": world.truth["closing"]}
+    truth = Draws(draws.evidence, {name: np.asarray(values)[None] for name, values in named.items()})
+    horizons = draws.evidence.specification.horizons
+    scenario = choose_scenarios(inside_weights(few), rng)
+    paths = courses(few, rng, horizons[-1], scenario=scenario)
+    happened = of_truth(focal_truth(world, observed.origin), horizons)
+    news, rows = few.news, np.arange(len(few))
+    if news is None:
+        raise ValueError("worlds are calibrated from the day of the brief on")
+    tempo = rng.gamma(news.shape, size=len(few)) / news.rate[rows, scenario]
     ranked = {
         "scenario": {
             "focal scenario": _among(inside_weights(draws).mean(axis=0), world.scenario, rng),
-            "focal frailty": _pit(frailties(few, future.scenario, True, rng), world.frailty, rng),
-            **{name: _pit(counts, true_classes[name], rng) for name, counts in classes.items()},
+            "focal tempo": _pit(tempo, world.tempo, rng),
         },
-        "target": {
-            _named(name, horizons[j]): _pit(values, turned_out[name, j], rng)
-            for name, j, values in of_targets(targets(future))
-        },
+        "target": {name: _pit(values, happened[name], rng) for name, values in of_paths(paths, horizons).items()},
     }
     for kind, of in (("density", of_densities), ("parameter", of_parameters), ("effect", of_effects)):
         true = of(truth)
         ranked[kind] = {name: _pit(values, true[name][0], rng) for name, values in of(few).items()}
     return ranked
-
-
-def _named(target: str, months: int) -> str:
-    return target if target.startswith("months_to:") else f"{target}, {months} months"
 
 
 def _pit(draws: np.ndarray, truth: float | np.ndarray, rng: np.random.Generator) -> float:
@@ -167,14 +154,12 @@ def _among(weights: np.ndarray, which: int, rng: np.random.Generator) -> float:
     return float(weights[:which].sum() + rng.random() * weights[which])
 
 
-def _reference(world: World, draws: Draws) -> tuple[tuple[float, ...], ...]:
-    """Return the mean probabilities of every reference matter's classes, then its true class."""
-    chances = softmax(draws.effects["log_weight"][:, None] + draws.matters.history[:, 1:], axis=2).mean(axis=0)
+def _forecasts(observed: Observed, draws: Draws, rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
+    """Return the probability of each stated family's first event within each horizon, and whether it came."""
+    some = thinned(draws, FORECAST)
+    evidence, horizons = draws.evidence, draws.evidence.specification.horizons
+    first = courses(some, rng, horizons[-1], scenario=choose_scenarios(inside_weights(some), rng)).first
+    came = focal_truth(observed.world, observed.origin).first
     return tuple(
-        (*(round(float(p), 6) for p in row), float(s)) for row, s in zip(chances, world.classes[1:], strict=True)
+        (float((first[:, f] <= h).mean()), float(came[f] <= h)) for f in evidence.statements.families for h in horizons
     )
-
-
-def simulated(design: Design, months: float, seed: list[int]) -> World:
-    """Return a world of the model as it is."""
-    return draw_world(design, months, seed)

@@ -1,109 +1,84 @@
 """What is ranked in a world: functions of the unknowns, the same for the truth and for draws of the posterior.
 
 A rank among posterior draws is uniform for any function of parameters and data (Talts et al. 2018, arXiv:1804.06788).
-Beside the parameters themselves that is: what the formulas speak of, the expected events of the record, the densities
-of the data and their sum, which notice what no parameter alone does (Modrak et al. 2023, doi:10.1214/23-BA1404), the
-scenarios, and every target.
+Beside the parameters themselves that is: expected events and stated probabilities, the densities of the data and their
+sum, which notice what no parameter alone does (Modrak et al. 2023, doi:10.1214/23-BA1404), the scenario and the tempo,
+and what comes of the focal matter after the origin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import numpy as np
-import xarray as xr
-from scipy.special import logsumexp
 
 from forecast.inference import Draws, labels_of
-from forecast.likelihood import at_risk, base_hazards, other_data, row_effects
-from forecast.parameters import log_prior, parameters
-from forecast.vocabulary import FAMILIES, SCENARIOS
+from forecast.model.focal import stated_probabilities
+from forecast.model.hazards import log_hazards
+from forecast.projection.paths import Paths
+from forecast.simulator import FocalTruth
+from forecast.vocabulary import FAMILIES
 
 KINDS = {
-    "scenario": "scenarios and frailty",
+    "scenario": "scenario and tempo",
     "density": "log densities of data and parameters",
     "parameter": "parameters, one by one",
-    "effect": "effects, stated probabilities, expected events",
-    "target": "targets at every horizon",
+    "effect": "stated probabilities, expected events",
+    "target": "first events, fines and closing by every horizon",
 }
 """Kinds of quantities, each with an equal share of the error that the verdict allows."""
-EFFECTS = {
-    "phase": ("family", "later_phase"),
-    "stage": ("family", "later_stage"),
-    "authority": ("authority_class", "family"),
-    "pace": ("provider",),
-    "log_weight": ("scenario",),
-    "stated": ("statement", "scenario"),
-    "drift": ("service",),
-    "instrument": ("instrument",),
-}
-"""Effects that are more than a function of one parameter, with their dimensions; what a model lacks is skipped."""
+UNRANKED = ("log_opening_rate", "log_raised", "log_opening_shape", "impact_score")
+"""Sampled parameters of what worlds do not draw."""
+FINE = FAMILIES.index("fine")
 
 
 def of_parameters(draws: Draws) -> dict[str, np.ndarray]:
-    """Return every sampled and every exact parameter by its label, each of shape draw."""
-    evidence = draws.evidence
-    table = parameters(evidence.specification, evidence.coords)
-    found: dict[str, np.ndarray] = {}
-    for name, values in draws.flat.items():
-        columns = values.reshape(len(draws), -1)
-        if name in table:
-            labels = labels_of(name, table[name].dims, evidence.coords)
-        else:
-            labels = [f"{name}[{i}]" for i in range(columns.shape[1])] if values.ndim > 1 else [name]
-        found.update(zip(labels, columns.T, strict=True))
+    """Return every sampled parameter of what worlds draw by its label, and the probability of closing: shape draw."""
+    found: dict[str, np.ndarray] = {"closing_probability": draws.flat["closing_probability"]}
+    for name, prior in draws.evidence.priors.items():
+        if name not in UNRANKED:
+            labels = labels_of(name, prior.dims, draws.evidence.coords)
+            found.update(zip(labels, draws.flat[name].reshape(len(draws), -1).T, strict=True))
     return found
 
 
 def of_effects(draws: Draws) -> dict[str, np.ndarray]:
-    """Return the effects of ``EFFECTS``, and by family the log expected events of an average matter in the record."""
-    found: dict[str, np.ndarray] = {}
-    for name, dims in EFFECTS.items():
-        if name in draws.effects:
-            labels = labels_of(name, dims, draws.evidence.coords)
-            found.update(zip(labels, draws.effects[name].reshape(len(draws), len(labels)).T, strict=True))
-    x = draws.evidence.exposure
-    expected = at_risk(base_hazards(draws.effects), row_effects(draws.effects, x), x.months).sum(axis=1)
-    found.update({f"expected[{family}]": np.log(expected[:, i]) for i, family in enumerate(FAMILIES)})
-    return found
+    """Return stated probabilities with their errors, and by family the log of events expected in the record."""
+    evidence, cells = draws.evidence, draws.evidence.hazards.cells
+    stated = stated_probabilities(draws.flat, evidence.statements).reshape(len(draws), -1)
+    labels = labels_of("stated", ("statement", "scenario"), evidence.coords)
+    found = dict(zip(labels, stated.T, strict=True))
+    log_h = log_hazards(draws.flat, cells.covariates, evidence.regime)
+    expected = np.log((cells.months * np.exp(log_h)).sum(axis=1))
+    return found | {f"expected[{family}]": expected[:, i] for i, family in enumerate(FAMILIES)}
 
 
 def of_densities(draws: Draws) -> dict[str, np.ndarray]:
-    """Return log densities: of the matters' history, the focal news, each other kind of data, the parameters, all."""
-    evidence, log_weight = draws.evidence, draws.effects["log_weight"]
-    matters, table = draws.matters, parameters(draws.evidence.specification, draws.evidence.coords)
-    sampled = {name: draws.flat[name] for name in table}
-    found = {
-        "history": logsumexp(matters.history + log_weight[:, None], axis=2).sum(axis=1),
-        "news": logsumexp(matters.news + evidence.constants.log_pi, axis=1),
-        **other_data(draws.flat, draws.effects, evidence.observations),
-        "prior": sum(v.reshape(len(draws), -1).sum(axis=1) for v in log_prior(sampled, table).values()),
+    """Return log densities: of events, news and each kind of figure, of the parameters, and of all together."""
+    data = {name: values for name, values in draws.log_likelihoods.items() if name != "openings"}
+    priors = {name: prior for name, prior in draws.evidence.priors.items() if name not in UNRANKED}
+    each = [p.log_density(draws.flat[name]).reshape(len(draws), -1).sum(axis=1) for name, p in priors.items()]
+    found = data | {"prior": np.sum(each, axis=0)}
+    return found | {"joint": np.sum(list(found.values()), axis=0)}
+
+
+def of_paths(paths: Paths, horizons: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return what comes of the focal matter on every course: months to each family's first event, fines, closing."""
+    months = {f"months_to:{family}": paths.first[:, i] for i, family in enumerate(FAMILIES)}
+    is_fine, last = paths.family == FINE, horizons[-1]
+    fines = {
+        f"fines, {h} months": np.bincount(paths.path[is_fine & (paths.time <= h)], minlength=paths.n) for h in horizons
     }
-    return {**found, "joint": sum(found.values())}
+    found = months | fines | {"months_to:all_closed": paths.all_closed}
+    return {name: _cut(name, values, last) for name, values in found.items()}
 
 
-def of_classes(draws: Draws, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw the class of every reference matter at every draw; return how many there are of each."""
-    log_weight = draws.effects["log_weight"][:, None] + draws.matters.history[:, 1:]
-    drawn = (log_weight + rng.gumbel(size=log_weight.shape)).argmax(axis=2)
-    return count_classes(drawn)
+def of_truth(truth: FocalTruth, horizons: tuple[int, ...]) -> dict[str, float]:
+    """Return the same of what truly happened."""
+    found = {f"months_to:{family}": float(truth.first[i]) for i, family in enumerate(FAMILIES)}
+    found |= {f"fines, {h} months": float((truth.fines <= h).sum()) for h in horizons}
+    found["months_to:all_closed"] = truth.all_closed
+    return {name: float(_cut(name, np.array(value), horizons[-1])) for name, value in found.items()}
 
 
-def count_classes(classes: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the number of matters of each class along the last axis."""
-    return {f"reference matters: {name}": (classes == s).sum(axis=-1) for s, name in enumerate(SCENARIOS)}
-
-
-def of_targets(outcomes: xr.Dataset | Mapping[str, np.ndarray]) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Yield every target with the index of a horizon and its values there.
-
-    Dates are asked for once, by the last horizon: one that does not come is infinite. The largest of no fines is 0.
-    """
-    for name, target in outcomes.items():
-        values = target.values if isinstance(target, xr.DataArray) else target
-        if name == "scenario":
-            continue
-        missing = np.inf if str(name).startswith("months_to:") else 0.0
-        last = values.shape[-1] - 1
-        for j in [last] if str(name).startswith("months_to:") else range(last + 1):
-            yield str(name), j, np.nan_to_num(values[..., j], nan=missing, posinf=np.inf)
+def _cut(name: str, values: np.ndarray, last: int) -> np.ndarray:
+    """Return months beyond the last horizon as infinite: nobody asks for them."""
+    return np.where(values <= last, values, np.inf) if name.startswith("months_to:") else values.astype(float)

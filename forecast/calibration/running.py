@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 
 from forecast.calibration import tables
-from forecast.calibration.examining import Examined, Simulate, examine, simulated
+from forecast.calibration.examining import Examined, examine
 from forecast.calibration.fitting import AGAIN, MAX_DIVERGENT, MAX_R_HAT, MIN_ESS, SETTINGS, Fit, sampler
 from forecast.calibration.store import Store, code_fingerprint
+from forecast.calibration.worlds import Plan, Simulate, evidence_of, plan_of, simulated
 from forecast.files import InputError, Problem
-from forecast.inference import Compiled, Evidence, Settings
+from forecast.inference import Compiled, Settings
 from forecast.parallel import each
 from forecast.progress import report, working
 from forecast.record import Record, load_record
 from forecast.settings import is_whole
-from forecast.simulate import Design, design_of
 from forecast.specification import Specification, load_specification
 
 AT_ONCE = 2
@@ -96,8 +96,8 @@ def calibrate(
         raise InputError(Problem("worlds", f"{worlds!r}, expected a whole number from 2 to {MOST_WORLDS}"))
     Settings(seed=seed)  # refuses a seed out of range
     spec = specification if isinstance(specification, Specification) else load_specification(specification)
-    design = design_of(spec, record if isinstance(record, Record) else load_record(record))
-    about = _about(design, seed, span, "sampler" if fit is None else "given")
+    plan = plan_of(spec, record if isinstance(record, Record) else load_record(record))
+    about = _about(plan, seed, span, "sampler" if fit is None else "given")
     store = Store(Path(folder), about) if folder is not None else None
     done = store.open(anew=anew) if store else {}
     missing = [number for number in range(worlds) if number not in done]
@@ -105,10 +105,10 @@ def calibrate(
         report(f"{worlds - len(missing)} of {worlds} worlds are there already")
     if missing and fit is None:
         report("Compiling the model once for all worlds (the first time takes up to a minute)")
-        fit = sampler(Compiled(Evidence(spec, design.exposure, design.observations)))
+        fit = sampler(Compiled(evidence_of(plan, simulated(plan, span[0], [seed, 20]))))
     if missing and fit is not None:
         sampled = fit  # what the threads are given cannot be None
-        found = _examined(missing, lambda number: examine(design, span, number, seed, sampled, simulate), worlds)
+        found = _examined(missing, lambda number: examine(plan, span, number, seed, sampled, simulate), worlds)
         with closing(found):
             for one in found:
                 done[one.world] = one
@@ -130,9 +130,9 @@ def _examined(missing: list[int], work: Callable[[int], Examined], worlds: int) 
                 report(f"{number} of {worlds} worlds")
 
 
-def _about(design: Design, seed: int, span: tuple[int, int], fit: str) -> dict[str, Any]:
+def _about(plan: Plan, seed: int, span: tuple[int, int], fit: str) -> dict[str, Any]:
     """Return what every world of a calibration is made from."""
-    spec = design.specification
+    spec = plan.specification
     first, again = ({"draws": s.draws, "tune": s.tune, "chains": s.chains} for s in (SETTINGS, AGAIN))
     return {
         "matter": spec.matter,
@@ -140,7 +140,7 @@ def _about(design: Design, seed: int, span: tuple[int, int], fit: str) -> dict[s
         "labels": spec.labels,
         "horizons": list(spec.horizons),
         "priors_fingerprint": spec.fingerprint,
-        "record_fingerprint": design.record.fingerprint,
+        "record_fingerprint": plan.record.fingerprint,
         "code_fingerprint": code_fingerprint(),
         "seed": seed,
         "span_months": list(span),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from forecast.calibration.examining import Examined
 from forecast.calibration.learning import EVERY, SURE, Step, recognised
@@ -27,9 +27,9 @@ def all_tables(examined: Sequence[Examined]) -> dict[str, pd.DataFrame]:
     """Return every table by name.
 
     ``worlds``: one row a world. ``ranks``: the PIT of every quantity in every world whose fit converged.
-    ``uniformity``, ``coverage``: by quantity. ``scenario``: reliability of the scenarios' probabilities; ``scores``:
-    their Brier and log scores. ``learning``: how soon each world's scenario was recognised; ``learning_curve``: its
-    probability by month.
+    ``uniformity``, ``coverage``: by quantity. ``scenario``: reliability of the probabilities of
+    scenarios and events; ``scores``: their Brier and log scores. ``learning``: how soon each world's scenario was recognised; ``learning_curve``: its
+    probability by month. ``power``: how likely departures of some sizes are found.
     """
     ranked = ranks(examined)
     return {
@@ -41,6 +41,7 @@ def all_tables(examined: Sequence[Examined]) -> dict[str, pd.DataFrame]:
         "scores": scores(examined),
         "learning": learning(examined),
         "learning_curve": learning_curve(examined),
+        "power": power(ranked),
     }
 
 
@@ -92,6 +93,32 @@ def uniformity(ranked: pd.DataFrame) -> pd.DataFrame:
     return table.assign(passed=table["adjusted"] > ERROR)
 
 
+SHIFTS, SPREADS = (0.25, 0.5, 0.75, 1.0), (0.5, 0.7, 1.4, 2.0)
+"""Departures of which the power is stated: distance of the draws from where they belong, in their standard deviations;
+standard deviation of the draws as a multiple of the right one."""
+TRIALS = 200
+
+
+def power(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the probability with which one quantity that departs is found, among as many as the largest kind has.
+
+    ``departure``: ``shift`` or ``spread``; ``size``; ``power``: share of simulated studies with as many worlds in which
+    the Holm-Bonferroni threshold is passed, for a normal posterior: ``pit = Phi((z + shift) / spread)``.
+    """
+    columns = ["departure", "size", "worlds", "power"]
+    if ranked.empty:
+        return pd.DataFrame(columns=columns)
+    worlds, rng = int(ranked["world"].nunique()), np.random.default_rng(1)
+    most = int(ranked.groupby("kind")["quantity"].nunique().max())
+    z, rows = rng.standard_normal((TRIALS, worlds)), []
+    for name, sizes in (("shift", SHIFTS), ("spread", SPREADS)):
+        for size in sizes:
+            pits = norm.cdf(z + size if name == "shift" else z / size)
+            found = [p_value(own) <= ERROR / len(KINDS) / most for own in pits]
+            rows.append((name, size, worlds, float(np.mean(found))))
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _by_quantity(ranked: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
     groups = ranked.groupby(["kind", "quantity"], sort=False)["pit"]
     return {(str(kind), str(name)): pits.to_numpy() for (kind, name), pits in groups}
@@ -121,27 +148,31 @@ def coverage(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _forecasts(examined: Sequence[Examined]) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return by view: probabilities (row, scenario), what was true (index), and the world of each row."""
+    """Return by view: probabilities (row, class), what was true (index), and the world of each row.
+
+    ``scenario``: the focal matter's. ``events``: stated first events within each horizon; the first class is "came".
+    """
     used = [one for one in examined if not one.failed]
-    focal = [(one.inside, one.scenario, one.world) for one in used]
-    reference = [(row[:-1], int(row[-1]), one.world) for one in used for row in one.reference]
+    scenario = [(one.inside, one.scenario, one.world) for one in used]
+    events = [((p, 1 - p), int(came == 0), one.world) for one in used for p, came in one.forecasts]
     found = {}
-    for view, rows in (("focal, inside", focal), ("reference", reference)):
-        p = np.array([row[0] for row in rows], dtype=float).reshape(-1, len(SCENARIOS))
+    for view, rows, width in (("scenario", scenario, len(SCENARIOS)), ("events", events, 2)):
+        p = np.array([row[0] for row in rows], dtype=float).reshape(-1, width)
         found[view] = (p, np.array([row[1] for row in rows], dtype=int), np.array([row[2] for row in rows], dtype=int))
     return found
 
 
 def reliability(examined: Sequence[Examined]) -> pd.DataFrame:
-    """Return how often a scenario that was given some probability was the true one, by view and bin of probability.
+    """Return how often what was given some probability came true, by view and bin of probability.
 
     ``expected`` is the mean probability in the bin, ``observed`` the share that came true, ``error`` the standard error
     of their difference: its spread between worlds, for what is said of one world hangs together.
     """
     rows = []
     for view, (p, truth, world) in _forecasts(examined).items():
-        came = np.equal.outer(truth, np.arange(len(SCENARIOS))).ravel().astype(float)
-        said, where = p.ravel(), np.repeat(world, len(SCENARIOS))
+        shown = 1 if view == "events" else p.shape[1]  # that an event does not come says the same again
+        came = np.equal.outer(truth, np.arange(shown)).ravel().astype(float)
+        said, where = p[:, :shown].ravel(), np.repeat(world, shown)
         bins = np.clip(np.searchsorted(BINS, said, side="right") - 1, 0, len(BINS) - 2)
         for b in range(len(BINS) - 1):
             own = bins == b
@@ -154,15 +185,15 @@ def reliability(examined: Sequence[Examined]) -> pd.DataFrame:
 
 
 def scores(examined: Sequence[Examined]) -> pd.DataFrame:
-    """Return mean scores of the scenarios' probabilities, by view; all are losses.
+    """Return mean scores of the probabilities of scenarios and events, by view; all are losses.
 
-    ``brier``: squared error summed over scenarios; ``log``: minus the log probability of the true one; ``*_expected``:
+    ``brier``: squared error summed over classes; ``log``: minus the log probability of the true one; ``*_expected``:
     what the probabilities themselves expect these to be, ``brier_base``: the score of the mean frequencies.
     """
     rows = []
     for view, (p, truth, _) in _forecasts(examined).items():
         if len(p):
-            came = np.eye(len(SCENARIOS))[truth]
+            came = np.eye(p.shape[1])[truth]
             own = p[np.arange(len(p)), truth]
             rows.append(
                 {
@@ -181,8 +212,7 @@ def scores(examined: Sequence[Examined]) -> pd.DataFrame:
 def learning(examined: Sequence[Examined]) -> pd.DataFrame:
     """Return one row a world: events and months until its scenario first had 80 % (infinite: not by the last horizon).
 
-    ``held``: whether it still had 80 % at the last horizon; ``mistaken``: whether another scenario ever had 80 %;
-    ``least_effective``: fewest draws that the weights left at any step.
+    ``held``: whether it still had 80 % at the last horizon; ``mistaken``: whether another scenario ever had 80 %.
     """
     rows = []
     for one in examined:
@@ -192,9 +222,8 @@ def learning(examined: Sequence[Examined]) -> pd.DataFrame:
             p = np.array([step.probabilities for step in steps])
             others = np.delete(p, one.scenario, axis=1)
             held, mistaken = bool(p[-1, one.scenario] >= SURE), bool((others >= SURE).any())
-            least = min(step.effective for step in steps)
-            rows.append((one.world, SCENARIOS[one.scenario], events, months, held, mistaken, steps[-1].events, least))
-    columns = ["world", "scenario", "events", "months", "held", "mistaken", "events_in_all", "least_effective"]
+            rows.append((one.world, SCENARIOS[one.scenario], events, months, held, mistaken, steps[-1].events))
+    columns = ["world", "scenario", "events", "months", "held", "mistaken", "events_in_all"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -220,4 +249,4 @@ def learning_curve(examined: Sequence[Examined]) -> pd.DataFrame:
 
 def _steps(one: Examined) -> list[Step]:
     n = len(SCENARIOS)
-    return [Step(step[0], step[1], tuple(step[2 : 2 + n]), step[-1]) for step in one.steps]
+    return [Step(step[0], step[1], tuple(step[2 : 2 + n])) for step in one.steps]

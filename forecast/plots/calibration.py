@@ -24,7 +24,7 @@ from forecast.plots.look import ACCENT, FAINT, INK, POSTERIOR, PRIOR, SCENARIO_C
 from forecast.quantities import percent
 
 TITLES = {
-    "scenario": "Scenarios, frailty",
+    "scenario": "Scenario, tempo",
     "density": "Log densities",
     "parameter": "Parameters",
     "effect": "Effects",
@@ -187,7 +187,7 @@ def learning(calibration: Calibration) -> Figure:
     note = (
         "Left: each mark is a bin of stated probabilities, with 95 % of its error, from the spread between worlds; on "
         "the diagonal a probability means what it says. Middle and right: the focal matter's news revealed event by "
-        "event, silence included, by weighting the draws of each world's fit; all else as known at the world's origin. "
+        "event, silence included, with hazards as the record leaves them on the day of the brief. "
         "In brackets: worlds."
     )
     title = "What a scenario's probability is worth, and how soon the true one shows"
@@ -204,13 +204,13 @@ def _reached(events: pd.Series, end: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _reliability(axes: Axes, table: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=INK, lw=0.7)
-    looks = {"focal, inside": (POSTERIOR, "o", "focal matter, inside"), "reference": (PRIOR, "s", "reference matters")}
+    looks = {"scenario": (POSTERIOR, "o", "scenarios"), "events": (PRIOR, "s", "stated events")}
     for view, own in table.groupby("view", sort=False):
         colour, marker, label = looks[str(view)]
         style: Any = {"fmt": marker, "ms": 4, "color": colour, "elinewidth": 0.9, "label": label}
         axes.errorbar(own["expected"], own["observed"], 1.96 * own["error"], gid=f"reliability:{view}", **style)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="Stated probability of a scenario")
-    axes.set_title("How often a scenario\nwas the true one", fontsize=8)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="Probability in the forecast")
+    axes.set_title("How often what is\nforecast comes true", fontsize=8)
     if len(table):
         axes.legend(loc="upper left", fontsize=7, handletextpad=0.2)
     axes.grid(color=FAINT, lw=0.4)

@@ -30,7 +30,7 @@ type Answer = tuple[str, str, int, str]
 def panels(horizons: Sequence[int]) -> tuple[Answer, ...]:
     """Return the answers that are drawn under the readings: medians, and means of fines left and of cost."""
     soon, last = horizon_by(horizons, 24), horizons[-1]
-    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("user_attrition", "q50"), ("valuation_change", "q50")]
+    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("user_attrition", "q50"), ("valuation_impact", "q50")]
     return (
         ("view", "crackdown", 0, "probability"),
         ("resolved_scenario:crackdown", "all", last, "mean"),
@@ -43,7 +43,7 @@ def driven(horizons: Sequence[int]) -> tuple[tuple[str, str, int], ...]:
     """Return the answers of which the drivers are drawn, a row each."""
     soon, last = horizon_by(horizons, 24), horizons[-1]
     events = {"findings": soon, "order": soon, "executive": last, "suspension": last, "fine": soon}
-    amounts = ("fine_left", "valuation_change", "user_attrition", "moderation_spending", "total_cost")
+    amounts = ("fine_left", "valuation_impact", "user_attrition", "moderation_spending", "total_cost")
     return (
         ("outside", "crackdown", 0),
         ("resolved_scenario:crackdown", "all", last),
@@ -187,11 +187,12 @@ def drivers(result: Sensitivity) -> Figure:
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
     axes.grid(visible=False)
     note = "How far the answer's mean moves when the centre of a prior moves by one of its own sds, in the direction "
-    note += "that moves the answer most: probabilities, users and valuation in points of a percent, amounts in million "
+    note += "that moves the answer most: probabilities, users and valuation in percentage points, amounts in million "
     note += (
         "EUR. Blank: within three Monte Carlo errors of zero. Colour: against the largest of the row. Statements: the "
     )
-    note += "analyst's, by family. Pooling of effects: what tells authorities, providers, phases and stages apart."
+    note += "analyst's, by family. Pooling of effects: what tells services, and instruments of fines, apart. What the ranges "
+    note += "of fines do is told by the readings."
     return look.finish(picture, "What drives each answer", note, result.manifest)
 
 

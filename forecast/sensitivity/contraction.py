@@ -14,13 +14,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.inference import labels_of
-from forecast.parameters import parameters
 from forecast.progress import working
-from forecast.sensitivity.parts import group_of
+from forecast.sensitivity.parts import EXACT_GROUP, group_of
 from forecast.sensitivity.worlds import Worlds
 from forecast.trees import EXACT_DIMS, prior_parameters
-
-EXACT_GROUP = "appeals and closings"
 
 
 @working("Comparing prior and posterior")
@@ -31,9 +28,7 @@ def contraction(worlds: Worlds, psense: pd.DataFrame) -> pd.DataFrame:
     conjugate ones, whose draws are exact and have no psense of their own.
     """
     posterior = worlds.posterior
-    spec, coords = posterior.evidence.specification, posterior.evidence.coords
-    table = parameters(spec, coords)
-    told = posterior.diagnostics
+    table, coords, told = posterior.evidence.priors, posterior.evidence.coords, posterior.diagnostics
     labels, parts, means, sds = [], [], [], []
     for name, prior in table.items():
         labels += labels_of(name, prior.dims, coords)

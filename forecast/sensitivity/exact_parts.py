@@ -26,6 +26,7 @@ def exact_prior(spec: Specification, flat: Mapping[str, np.ndarray]) -> np.ndarr
     ruled = waited * np.array([phase.rate.value for phase in appeals.ruling_rate])
     return (
         _of_beta(flat["appeal_probability"], appeals.probability)
+        + _of_beta(flat["appeal_probability_large"], appeals.probability_large)
         + _of_beta(flat["closing_probability"], spec.closing)
         + _of_rates(flat["ruling_rate"], ruled, waited)
         + np.log(flat["ruling_outcome"]) @ counts
@@ -37,12 +38,14 @@ def exact_prior(spec: Specification, flat: Mapping[str, np.ndarray]) -> np.ndarr
 def exact_likelihood(observations: Observations, flat: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the log-likelihood of the conjugate parts, shape draw, up to a constant."""
     o = observations
-    total = _of_counts(flat["appeal_probability"], *o.appealed) + _of_counts(flat["closing_probability"], *o.closed)
+    seen = {"appeal_probability": o.appealed, "appeal_probability_large": o.appealed_large}
+    seen |= {"closing_probability": o.closed}
+    total = np.sum([_of_counts(flat[name], *counts) for name, counts in seen.items()], axis=0)
     total = total + _of_rates(flat["ruling_rate"], o.rulings, o.ruling_months)
     total = total + np.log(flat["ruling_outcome"]) @ o.outcomes
-    for name, seen in (("kept", o.kept), ("bare_size", o.bare_size)):
+    for name, figures in (("kept", o.kept), ("bare_size", o.bare_size)):
         mean, sd = flat[name].T
-        total = total + log_normal(seen[:, None], mean, sd).sum(axis=0)
+        total = total + log_normal(figures[:, None], mean, sd).sum(axis=0)
     return total
 
 

@@ -3,8 +3,9 @@
 Without matter m the shared parameters have the weights ``1 / p(record of m | theta_i)``, Pareto-smoothed (Vehtari,
 Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4). Where k-hat says that the draws do not reach that far, the model
 is fitted anew without the matter's months and events. ``elpd`` is the log predictive density of a matter's record given
-all the others. The focal matter left out is left out as evidence about other matters: its own future still starts from
-its own history. Scenario probabilities that were pooled with the outside view stay as they were pooled.
+all the others; news is part of the focal matter's record. The focal matter left out is left out as evidence about
+others: its own future still starts from its own history. Scenario probabilities that were pooled with the outside view
+stay as they were pooled.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.sparse import csr_array, diags_array
 from scipy.special import logsumexp
 
 from forecast.attribution.valuation import error
-from forecast.exposure import Exposure
+from forecast.evidence.gathering import HazardEvidence
+from forecast.inference import Draws
 from forecast.progress import report, working
-from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
+from forecast.sensitivity.answers import KEYS
 from forecast.sensitivity.weighing import SAME
-from forecast.sensitivity.worlds import Read, Worlds
+from forecast.sensitivity.worlds import Worlds
 from forecast.updating import MAX_K_HAT
 
 QUICKER = "Quicker: --quick fits nothing anew and leaves them out of reach."
@@ -36,39 +39,40 @@ def leave_one_out(worlds: Worlds, *, refit: bool) -> tuple[pd.DataFrame, pd.Data
     ``ess``, ``method``. ``refit``: fit anew where k-hat is too large; what is not is ``out of reach``, and its answers
     are missing.
     """
-    seen = worlds.base
-    drawn = outcomes(seen.courses)
-    answers, keys = Answers(drawn, seen.view, seen.world.outside), labels(drawn)
-    n = len(seen.draws)
-    stated = answers.value(np.full(n, 1 / n))
-    density = matter_density(seen)
+    seen, n = worlds.base, len(worlds.base.draws)
+    hazards, focal = seen.draws.evidence.hazards, seen.draws.evidence.specification.matter
+    keys, stated = seen.answers.labels, seen.answers.value(np.full(n, 1 / n))
+    density = matter_density(seen.draws)
     loo = importance(density, (worlds.settings.chains, worlds.settings.draws), _relative(worlds))
     reached = loo["k_hat"] < MAX_K_HAT
-    fitted = [m for m in np.flatnonzero(~reached) if refit and (m or not seen.draws.evidence.exposure.has_news)]
-    if fitted:
+    may = [refit and not (name == focal and worlds.has_news) for name in hazards.matters]
+    fitted = np.flatnonzero(~reached & may)
+    if len(fitted):
         report(f"Fitting anew without each of {len(fitted)} matters that importance weights do not reach. {QUICKER}")
     matters, moves = [], []
     with working("Fits without a matter", len(fitted), "fits") as tell:
-        for m, name in enumerate(seen.whole.evidence.exposure.matters):
+        for m, name in enumerate(hazards.matters):
             weight, k_hat, elpd = np.exp(loo["log_weights"][:, m]), float(loo["k_hat"][m]), float(loo["elpd"][m])
             method, values = UNREACHED, None
             if reached[m]:
-                method, values = IMPORTANCE, answers.value(weight)
+                method, values = IMPORTANCE, seen.answers.value(weight)
             elif m in fitted:
                 method, (values, elpd) = REFITTED, _without(worlds, m, name)
                 tell()
             known = float(logsumexp(density[:, m]) - np.log(n))
-            matters.append((name, *_size(seen, m), elpd, known - elpd, k_hat, 1 / (weight**2).sum(), method))
+            matters.append((name, *_size(hazards, m), elpd, known - elpd, k_hat, 1 / (weight**2).sum(), method))
             moves.append(_moved(keys, name, stated, values))
     report(f"Left out each of {len(matters)} matters")
     columns = ["matter", "proceedings", "months", "events", "elpd", "p", "k_hat", "ess", "method"]
     return pd.DataFrame(matters, columns=columns), pd.concat(moves, ignore_index=True)
 
 
-def matter_density(seen: Read) -> np.ndarray:
-    """Return ``log p(record of matter | theta)``, shape draw, matter."""
-    draws = seen.whole
-    return draws.matters.marginal(draws.effects["log_weight"], draws.evidence.constants.log_pi)
+def matter_density(draws: Draws) -> np.ndarray:
+    """Return ``log p(record of matter | theta)``, shape draw, matter; that of the focal one with its news."""
+    evidence = draws.evidence
+    news = logsumexp(draws.log_news + evidence.log_pi, axis=1)
+    own = np.array([name == evidence.specification.matter for name in evidence.hazards.matters])
+    return draws.by_matter + own * news[:, None]
 
 
 def importance(density: np.ndarray, shape: tuple[int, int], relative: float = 1.0) -> dict[str, np.ndarray]:
@@ -100,31 +104,29 @@ def _relative(worlds: Worlds) -> float:
     return float(min(1.0, table.mean() / len(worlds.posterior.draws)))
 
 
-def emptied(exposure: Exposure, matter: int) -> Exposure:
-    """Return the exposure without one matter's months and events: its likelihood is 1, and every label stays."""
-    own = exposure.row_matter == matter
-    kept = ~own[exposure.event_row]
-    events = {name: getattr(exposure, name)[kept] for name in ("event_row", "event_family", "event_cell")}
-    return replace(exposure, months=np.where(own[:, None], 0.0, exposure.months), **events)
+def emptied(hazards: HazardEvidence, matter: int) -> HazardEvidence:
+    """Return the evidence without a matter's months and events, news apart: they have likelihood 1; labels stay."""
+    cells, shape = hazards.cells, hazards.cells.months.shape
+    own = [table[[matter]].toarray().reshape(shape) for table in (hazards.matter_months, hazards.matter_count)]
+    rest = replace(cells, months=np.maximum(cells.months - own[0], 0.0), count=cells.count - own[1])
+    others = diags_array((np.arange(len(hazards.matters)) != matter).astype(float))
+    months, count = (csr_array(others @ table) for table in (hazards.matter_months, hazards.matter_count))
+    return replace(hazards, cells=rest, matter_months=months, matter_count=count)
 
 
 def _without(worlds: Worlds, matter: int, name: str) -> tuple[np.ndarray, float]:
     """Return the answers of a fit without a matter, and the log predictive density of its record."""
-    seen = worlds.base
-    evidence = seen.whole.evidence
-    rest = replace(evidence, exposure=emptied(evidence.exposure, matter))
-    world = worlds.world_of(worlds.fit(rest, f"without {name}"), evidence, seen.world.law)
-    again = worlds.light(world, evidence)
-    values = Answers(outcomes(again.courses), again.view, world.outside).value(again.weight)
-    density = matter_density(again)[:, matter]
-    return values, float(logsumexp(density) - np.log(len(density)))
+    evidence = worlds.base.draws.evidence
+    again = worlds.without(replace(evidence, hazards=emptied(evidence.hazards, matter)), f"without {name}")
+    density = matter_density(again.draws)[:, matter]
+    return again.values, float(logsumexp(density) - np.log(len(density)))
 
 
-def _size(seen: Read, matter: int) -> tuple[int, float, int]:
-    """Proceedings, months at risk and events of a matter's history."""
-    x = seen.whole.evidence.exposure
-    own = x.row_matter == matter
-    return int(own.sum()), float(x.months[own].sum()), int(own[x.event_row].sum())
+def _size(hazards: HazardEvidence, matter: int) -> tuple[int, float, int]:
+    """Proceedings, months at risk (of the family with most), and events of a matter that enter the likelihood."""
+    own = sum(life.matter_id == hazards.matters[matter] for life in hazards.lives)
+    months = hazards.matter_months[[matter]].toarray().reshape(hazards.cells.months.shape)
+    return own, float(months.sum(axis=0).max(initial=0.0)), int(hazards.matter_count[[matter]].sum())
 
 
 def _moved(keys: pd.DataFrame, name: str, stated: np.ndarray, values: np.ndarray | None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from forecast.attribution.valuation import error
 from forecast.progress import report, working
-from forecast.sensitivity.answers import KEYS, Answers, labels, outcomes
+from forecast.sensitivity.answers import KEYS
 from forecast.sensitivity.questions import ALONE, STATED, Choice, OpenQuestion, choices, label, questions_of, read
 from forecast.sensitivity.worlds import Worlds
 from forecast.vocabulary import INTERVAL
@@ -62,9 +62,8 @@ def multiverse(worlds: Worlds, *, quick: bool) -> Multiverse:
     with working("Readings", len(readings), "readings", quicker="" if quick else QUICKER, pilot=PILOT) as tell:
         for number, choice in enumerate(readings, 1):
             seen = worlds.read(*read(spec, record, questions, choice))
-            drawn = outcomes(seen.courses)
-            names = labels(drawn) if names is None else names
-            values.append(Answers(drawn, seen.view, seen.world.outside).value(seen.weight))
+            names = seen.answers.labels if names is None else names
+            values.append(seen.values)
             worth, matter = seen.certificate, seen.draws.evidence.specification.matter
             reached.append((label(choice), *choice.values(), matter, seen.method, worth.k_hat, worth.ess))
             tell(number)

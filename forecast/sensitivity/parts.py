@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
-from forecast.likelihood import other_data
-from forecast.outcomes import Future, per_scenario
-from forecast.parameters import log_prior, parameters
-from forecast.sensitivity.answers import scores_of_fines
 from forecast.sensitivity.exact_parts import exact_likelihood, exact_prior
 from forecast.sensitivity.worlds import Read
 
@@ -19,11 +16,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "statements": STATED,
     "turnover": ("log_turnover",),
     "impacts": ("impact_score",),
-    "event rates": ("log_rate",),
-    "severity and loadings": ("log_step", "log_loading"),
-    "class weights": ("log_ratio",),
-    "frailty": ("log_shape",),
-    "scales of effects": ("log_scale",),
+    "event rates": ("rate",),
+    "powers of authorities": ("powers",),
+    "stages and age": ("stage", "age"),
+    "procedural law": ("law",),
+    "trend": ("trend",),
     "reference sizes": ("size_mean", "log_size_spread", "log_instrument_scale"),
     "users' drift": ("drift_mean", "log_drift_scale", "log_user_noise"),
     "openings": ("log_opening_rate", "log_raised", "log_opening_shape"),
@@ -31,22 +28,29 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Parts of the prior that are sampled parameters. Statements are told family by family."""
 
 STRUCTURE, ALL_PRIORS, ALL_DATA = "pooling of effects", "all priors", "all data"
-"""All other parameters are scores of effects: the model's partial pooling, not a prior, and no part of all priors."""
+"""All other parameters are scores of services and instruments: partial pooling, which is no part of all priors."""
+EXACT_GROUP = "appeals and closings"
+FIGURES = {
+    "fine_size": "sizes of fines",
+    "user_change": "user counts",
+    "turnover": "published turnover",
+    "openings": "openings",
+}
+"""Kinds of data besides events, as ``Draws.log_likelihoods`` names them -> as a part is named."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Log density of one part: ``draw``, of the parameters alone; ``course``: draw, scenario, replicate, of the future.
+    """Log density of one part: ``draw``, of the parameters alone; ``scenario`` (draw, scenario), of the scenario too.
 
-    ``course`` is centred on its mean given the parameters (and the scenario, unless it is the scenario's own density):
-    to first order that is its own normalisation. ``scores``: the part's parameters in sds from the centres of their
-    priors (draw, parameter), where it is a prior of normals; ``course_score``: the same of the future, summed.
+    ``scenario`` is centred on its mean under the draw's probabilities: to first order that is its own normalisation.
+    ``scores``: the part's parameters in sds from the centres of their priors (draw, parameter), where it is a prior of
+    normals.
     """
 
     draw: np.ndarray | None = None
-    course: np.ndarray | None = None
+    scenario: np.ndarray | None = None
     scores: np.ndarray | None = None
-    course_score: np.ndarray | None = None
 
 
 type Parts = dict[str, Part]
@@ -57,62 +61,55 @@ def group_of(parameter: str) -> str:
     return next((name for name, members in GROUPS.items() if parameter in members), STRUCTURE)
 
 
-def prior_parts(seen: Read, courses: list[list[Future]], seed: int) -> Parts:
-    """Return every part of the prior; ``courses``: replicate, scenario.
-
-    *all priors* are those of parameters, without what acts on the future alone.
-    """
+def prior_parts(seen: Read) -> Parts:
+    """Return every part of the prior; *all priors* are those of parameters, without the scenarios' probabilities."""
     draws, evidence = seen.draws, seen.draws.evidence
-    parts = _statements(seen)
+    parts = _statements(seen) if evidence.inside else {}
     parts |= {name: _normals(seen, members) for name, members in GROUPS.items() if members != STATED}
-    parts["appeals and closings"] = Part(exact_prior(evidence.specification, draws.flat))
+    parts[EXACT_GROUP] = Part(exact_prior(evidence.specification, draws.flat))
     everything = {ALL_PRIORS: Part(_total(part.draw for part in parts.values()))}
-    scores = tuple(name for name in parameters(evidence.specification, evidence.coords) if group_of(name) == STRUCTURE)
+    scores = tuple(name for name in evidence.priors if group_of(name) == STRUCTURE)
     future: Parts = {}
-    if evidence.exposure.inside:
-        log_pi = np.tile(evidence.constants.log_pi, (len(draws), 1))
-        future["scenario probabilities"] = Part(course=_centred(log_pi, seen.view)[:, :, None])
-        future["sizes of fines"] = Part(
-            course=_of_courses(courses, lambda f, r: _by_fine(f, (1 - scores_of_fines(f, seed, r) ** 2) / 2)),
-            course_score=_of_courses(courses, lambda f, r: _by_fine(f, scores_of_fines(f, seed, r))),
-        )
-        future["scopes of orders"] = Part(course=_of_courses(courses, lambda f, _: _scopes(f)))
+    if evidence.inside:
+        log_pi = np.tile(evidence.log_pi, (len(draws), 1))
+        future["scenario probabilities"] = Part(scenario=_centred(log_pi, seen.view))
     return {**everything, **future, **parts, STRUCTURE: _normals(seen, scores)}
 
 
 def data_parts(seen: Read) -> Parts:
-    """Return every kind of data. What is news to the brief speaks of the scenario too; other classes are summed out."""
-    draws, evidence = seen.whole, seen.whole.evidence
-    by_matter = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
-    news = _centred(draws.matters.news, seen.view)[:, :, None] if evidence.exposure.has_news else None
-    draw = {
-        "other matters": by_matter[:, 1:].sum(axis=1),
-        **other_data(draws.flat, draws.effects, evidence.observations),
-        "appeals and closings": exact_likelihood(evidence.observations, draws.flat),
+    """Return every kind of data. News speaks of the parameters, with scenarios summed out, and of the scenario."""
+    draws, evidence = seen.draws, seen.draws.evidence
+    own = np.array([name == evidence.specification.matter for name in evidence.hazards.matters])
+    news = _centred(draws.log_news, seen.view) if evidence.elapsed > 0 else None
+    told = logsumexp(draws.log_news + evidence.log_pi, axis=1)
+    parts = {
+        "this matter": Part(draws.by_matter[:, own].sum(axis=1) + told, news),
+        "other matters": Part(draws.by_matter[:, ~own].sum(axis=1)),
+        **{name: Part(draws.log_likelihoods[kind]) for kind, name in FIGURES.items()},
+        EXACT_GROUP: Part(exact_likelihood(evidence.observations, draws.flat)),
     }
-    parts = {"this matter": Part(by_matter[:, 0], news), **{k: Part(v) for k, v in draw.items()}}
     return {ALL_DATA: Part(_total(part.draw for part in parts.values()), news), **parts}
 
 
 def _statements(seen: Read) -> Parts:
     """Return the statements on each family as a part of its own."""
-    groups = seen.draws.evidence.exposure.groups
+    evidence = seen.draws.evidence
+    names, groups = evidence.regime.family_names, evidence.statements.groups
     families = dict.fromkeys(group.family for group in groups)
-    own = {family: np.array([group.family == family for group in groups]) for family in families}
-    return {f"statements: {family}": _normals(seen, STATED, rows) for family, rows in own.items()}
+    rows = {names[family]: np.array([group.family == family for group in groups]) for family in families}
+    return {f"statements: {name}": _normals(seen, STATED, own) for name, own in rows.items()}
 
 
 def _normals(seen: Read, names: tuple[str, ...], rows: np.ndarray | None = None) -> Part:
     """Return the part of these parameters, or of some of their rows (first axis)."""
-    draws = seen.draws
-    table = parameters(draws.evidence.specification, draws.evidence.coords)
+    draws, table = seen.draws, seen.draws.evidence.priors
     kept = slice(None) if rows is None else rows
 
     def joined(arrays: Iterable[np.ndarray]) -> np.ndarray:
         flat = [a[:, kept] if a.ndim > 1 else a[:, None] for a in arrays]
         return np.concatenate([a.reshape(len(draws), -1) for a in flat], axis=1)
 
-    density = joined(log_prior({k: draws.flat[k] for k in names}, {k: table[k] for k in names}).values())
+    density = joined(table[k].log_density(draws.flat[k]) for k in names)
     scores = joined((draws.flat[k] - table[k].loc) / table[k].scale for k in names)
     return Part(draw=density.sum(axis=1), scores=scores)
 
@@ -124,22 +121,3 @@ def _total(values: Iterable[np.ndarray | None]) -> np.ndarray:
 def _centred(density: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Return a density of the scenario (draw, scenario) less its mean under the draw's probabilities."""
     return density - (density * view).sum(axis=1, keepdims=True)
-
-
-def _of_courses(courses: list[list[Future]], density: Callable[[Future, int], np.ndarray]) -> np.ndarray:
-    rows = [np.stack([density(future, r) for future in row], axis=1) for r, row in enumerate(courses)]
-    return np.stack(rows, axis=2)
-
-
-def _by_fine(future: Future, values: np.ndarray) -> np.ndarray:
-    """Return the sum over the fines of each course."""
-    return np.bincount(future.fine_path, values, len(future.draws))
-
-
-def _scopes(future: Future) -> np.ndarray:
-    """Sum over the orders of a course of the log probability of their scope, less its mean given the scenario."""
-    orders = future.draws.evidence.specification.orders
-    stated = np.stack([per_scenario(orders.extensive), per_scenario(orders.filtering)])[:, future.scenario[0]]
-    chance = np.maximum(np.append(1 - stated.sum(), stated), 1e-12)
-    centred = np.log(chance) - chance @ np.log(chance)
-    return np.bincount(future.order_path, centred[future.order_scope], len(future.draws))

@@ -66,7 +66,7 @@ def probe(
     its prior file cannot be probed, and ``NotConvergedError`` if a fit that is needed does not converge.
     """
     worlds = Worlds(forecast, compiled)
-    is_inside = worlds.posterior.evidence.exposure.inside
+    is_inside = worlds.posterior.evidence.inside
     read = multiverse(worlds, quick=quick) if is_inside else None
     report("Scaling priors and data")
     scaling, psense = power_scaling(worlds)

@@ -14,9 +14,9 @@ parameters of a draw imply it, on average over courses: the probability of an ev
 
 Scaling sharpens a prior about its centre and leaves the centre where it is. Where the data are silent, as on what the
 analyst states, the mean hardly moves by it, and yet it is the prior that speaks: that is what ``shift`` shows. Of
-normals and of what is conjugate, scaling means: a prior worth twice as many observations. Parts that act on the future
-alone (the scenarios' probabilities, sizes of fines, scopes of orders) are scaled given what comes before them, and have
-no psense, for no parameter feels them.
+normals and of what is conjugate, scaling means: a prior worth twice as many observations. The scenarios' probabilities
+act on the future alone: they are scaled given the parameters, and have no psense, for no parameter feels them. What the
+ranges of fines and impacts do to an answer is told by the readings of the brief (``multiverse``).
 """
 
 from __future__ import annotations
@@ -31,14 +31,11 @@ import xarray as xr
 
 from forecast.attribution.bridge import BLOCKS
 from forecast.monte_carlo import mcse
-from forecast.outcomes import Future
-from forecast.parameters import parameters
 from forecast.progress import working
-from forecast.sensitivity.answers import TARGETS, futures, reread
+from forecast.sensitivity.answers import futures, headline, of_classes, own_view, simulated
 from forecast.sensitivity.parts import ALL_DATA, ALL_PRIORS, Part, Parts, data_parts, prior_parts
 from forecast.sensitivity.weighing import SAME
 from forecast.sensitivity.worlds import Read, Worlds
-from forecast.summaries import targets
 from forecast.vocabulary import SCENARIOS
 
 THRESHOLD = 0.05
@@ -55,49 +52,51 @@ type Name = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Told:
-    """Answers by draw, scenario and replicate, and how much each scenario weighs in each draw (``view``)."""
+    """Answers by draw and scenario (before the brief: one column), means over courses, and each scenario's weight."""
 
     values: Mapping[Name, np.ndarray]
     units: Mapping[Name, str]
     view: np.ndarray
 
     def by_draw(self, values: np.ndarray) -> np.ndarray:
-        """Return the mean over scenarios and courses, by draw."""
-        return (values.mean(axis=2) * self.view).sum(axis=1)
+        """Return the mean over scenarios, by draw."""
+        return (values * self.view).sum(axis=1)
 
 
 @working("Scaling priors and data")
 def power_scaling(worlds: Worlds) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``scaling``, a row per part and answer, and psense of every sampled parameter (all priors, all data)."""
-    seen, seed = worlds.base, worlds.settings.seed
-    shape = (worlds.settings.chains, worlds.settings.draws)
-    courses = [
-        [reread(future, seen.draws, seen.world.law, seed, r) for future in futures(seen.draws, seen.world.law, seed, r)]
-        for r in range(REPLICATES)
-    ]
-    prior, data = prior_parts(seen, courses, seed), data_parts(seen)
-    told = _told(seen, courses)
+    seen, shape = worlds.base, (worlds.settings.chains, worlds.settings.draws)
+    prior, data = prior_parts(seen), data_parts(seen)
+    told = _told(seen, worlds.settings.seed)
     tables = [_scaled(kind, prior if kind == "prior" else data, told, shape) for kind in ("prior", "likelihood")]
     return pd.concat(tables, ignore_index=True), _of_parameters(seen, prior, data, shape)
 
 
-def _told(seen: Read, courses: list[list[Future]]) -> Told:
+def _told(seen: Read, seed: int) -> Told:
     """Return the answers: targets at each horizon, and the scenarios' probabilities now in both views."""
-    n = len(seen.draws)
-    drawn = [[targets(future) for future in row] for row in courses]
-    names = [t for t in TARGETS if t in drawn[0][0] and t != "fine_largest"]  # that one has no value in some draws
+    draws, inside = seen.draws, seen.draws.evidence.inside
+    columns = len(SCENARIOS) if inside else 1
     values: dict[Name, np.ndarray] = {}
     units: dict[Name, str] = {}
-    for s, scenario in enumerate(SCENARIOS):
-        if seen.draws.evidence.exposure.inside:
-            values["view", scenario, 0] = np.tile(np.eye(len(SCENARIOS))[s], (n, 1))[:, :, None]
-        values["outside", scenario, 0] = np.repeat(seen.world.outside[:, s, None], len(SCENARIOS), axis=1)[:, :, None]
-    for name in names:
-        every = np.stack([np.stack([one[name].values for one in row], axis=1) for row in drawn], axis=2)
-        horizons = seen.draws.evidence.specification.horizons
-        values |= {(name, "all", horizon): every[..., j] for j, horizon in enumerate(horizons)}
-        units |= {(name, "all", horizon): drawn[0][0][name].attrs["units"] for horizon in horizons}
-    return Told(values, {k: units.get(k, "probability") for k in values}, seen.view)
+    for s, scenario in enumerate(SCENARIOS if inside else ()):
+        values["view", scenario, 0] = np.tile(np.eye(columns)[s], (len(draws), 1))
+    for replicate in range(REPLICATES):
+        every = futures(draws, simulated(draws, seed, replicate), seed, replicate)
+        classes = of_classes(every[-1])
+        parts = {
+            ("outside", scenario, 0): np.tile(classes[:, s, None], (1, columns)) for s, scenario in enumerate(SCENARIOS)
+        }
+        drawn = [headline(future).drop_vars("fine_largest") for future in own_view(every)]  # it has no value in some
+        for name, target in drawn[0].data_vars.items():
+            both = np.stack([one[name].values for one in drawn], axis=1)
+            for j, horizon in enumerate(draws.evidence.specification.horizons):
+                parts[str(name), "all", horizon] = both[..., j]
+                units[str(name), "all", horizon] = target.attrs["units"]
+        for key, part in parts.items():
+            values[key] = values.get(key, 0.0) + part / REPLICATES
+    view = seen.view if inside else np.ones((len(draws), 1))
+    return Told(values, {k: units.get(k, "probability") for k in values}, view)
 
 
 def _scaled(kind: str, parts: Parts, told: Told, shape: tuple[int, int]) -> pd.DataFrame:
@@ -115,7 +114,7 @@ def _scaled(kind: str, parts: Parts, told: Told, shape: tuple[int, int]) -> pd.D
             exchanged = np.roll(some, 1, axis=1).reshape(len(some), -1)
             table["noise"] = psense(kind, part.draw, exchanged, shape).mean()
         table["doubling"], table["doubling_se"] = _doubling(told, part, means, shape)
-        table["shift"], table["shift_se"] = _shift(told, part, means)
+        table["shift"], table["shift_se"] = _shift(part, means)
         tables.append(table)
     first = ["kind", "part", "target", "scenario", "horizon_months", "unit"]
     return pd.concat(tables, ignore_index=True)[
@@ -126,12 +125,12 @@ def _scaled(kind: str, parts: Parts, told: Told, shape: tuple[int, int]) -> pd.D
 def _doubling(
     told: Told, part: Part, means: Mapping[Name, np.ndarray], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``log 2 Cov(answer, log p)`` over parameters and courses, and its Monte Carlo error."""
+    """Return ``log 2 Cov(answer, log p)`` over parameters and scenarios, and its Monte Carlo error."""
     touch = np.zeros((len(means), shape[0] * shape[1]))
     for i, (name, values) in enumerate(told.values.items()):
         centre = means[name].mean()
-        if part.course is not None:
-            touch[i] += told.by_draw((values - centre) * part.course)
+        if part.scenario is not None:
+            touch[i] += told.by_draw((values - centre) * part.scenario)
         if part.draw is not None:
             touch[i] += (means[name] - centre) * (part.draw - part.draw.mean())
     touch *= np.log(2)
@@ -139,30 +138,22 @@ def _doubling(
     return np.where(np.abs(moves) < SAME, 0.0, moves), mcse(touch.reshape(-1, *shape))
 
 
-def _shift(told: Told, part: Part, means: Mapping[Name, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _shift(part: Part, means: Mapping[Name, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return ``|Cov(answer, z)|`` and its Monte Carlo error: squares of covariances, less those of their errors.
 
     Errors of the covariances are those of the means of blocks of consecutive draws. Missing where there are no scores.
     """
     sizes, errors = np.full(len(means), np.nan), np.full(len(means), np.nan)
-    for i, (name, values) in enumerate(told.values.items()):
-        touch = _touch(told, part, values, means[name])
-        if touch is not None:
-            blocks = np.stack([block.mean(axis=0) for block in np.array_split(touch, BLOCKS)])
-            mean, error = blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(BLOCKS)
-            sizes[i] = np.sqrt(max((mean**2 - error**2).sum(), 0.0))
-            least = max(sizes[i], np.sqrt((error**2).sum()))
-            errors[i] = np.sqrt(((mean * error) ** 2).sum()) / least if least > 0 else 0.0
+    if part.scores is None:
+        return sizes, errors
+    for i, values in enumerate(means.values()):
+        touch = (values - values.mean())[:, None] * part.scores
+        blocks = np.stack([block.mean(axis=0) for block in np.array_split(touch, BLOCKS)])
+        mean, error = blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(BLOCKS)
+        sizes[i] = np.sqrt(max((mean**2 - error**2).sum(), 0.0))
+        least = max(sizes[i], np.sqrt((error**2).sum()))
+        errors[i] = np.sqrt(((mean * error) ** 2).sum()) / least if least > 0 else 0.0
     return sizes, errors
-
-
-def _touch(told: Told, part: Part, values: np.ndarray, mean: np.ndarray) -> np.ndarray | None:
-    """Return the answer times each score, by draw; their means are the covariances."""
-    if part.scores is not None:
-        return (mean - mean.mean())[:, None] * part.scores
-    if part.course_score is not None:
-        return ((values - mean.mean()) * part.course_score).mean(axis=2) * told.view
-    return None
 
 
 def psense(kind: str, density: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -186,8 +177,7 @@ def psense(kind: str, density: np.ndarray, values: np.ndarray, shape: tuple[int,
 def _of_parameters(seen: Read, prior: Parts, data: Parts, shape: tuple[int, int]) -> pd.DataFrame:
     """Return psense of every sampled parameter against all priors and all data, in the order of the model's table."""
     draws = seen.draws
-    table = parameters(draws.evidence.specification, draws.evidence.coords)
-    columns = np.concatenate([draws.flat[k].reshape(len(draws), -1) for k in table], axis=1).T
+    columns = np.concatenate([draws.flat[k].reshape(len(draws), -1) for k in draws.evidence.priors], axis=1).T
     found: dict[str, Any] = {}
     for kind, part in (("prior", prior[ALL_PRIORS]), ("likelihood", data[ALL_DATA])):
         assert part.draw is not None  # all of it is of parameters

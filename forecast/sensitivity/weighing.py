@@ -6,13 +6,15 @@ The turnover has a closed form and needs no weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
-from forecast.attribution.pool import log_density
 from forecast.elicitation import Normal
-from forecast.inference import MIN_ESS, Draws, Evidence, Posterior
-from forecast.parameters import parameters
+from forecast.gathered import Evidence
+from forecast.inference import MIN_ESS, Draws, Posterior
+from forecast.model.figures import log_figures
 from forecast.updating import Certificate, smoothed
 
 EXACT, REWEIGHTED, REFITTED = "exact", "reweighted", "refitted"
@@ -35,21 +37,36 @@ class Sample:
     method: str
 
 
-def sample_of(posterior: Posterior, draws: Draws, kept: float, method: str = EXACT) -> Sample:
+class Weighted(NamedTuple):
+    """Weights of the draws (they sum to 1), how they were found, their certificate, why they are rejected if so."""
+
+    weight: np.ndarray
+    method: str
+    certificate: Certificate
+    failures: list[str]
+
+
+def sample_of(posterior: Posterior, kept: float, method: str = EXACT) -> Sample:
     """Return the draws of a posterior as they were sampled."""
-    table = posterior.diagnostics
+    table, draws = posterior.diagnostics, posterior.draws
     least = {name: float(table[name].min()) for name in ("ess_bulk", "ess_tail")}
-    return Sample(draws, log_density(draws), kept, least, method)
+    return Sample(draws, log_density(draws, draws.by_matter.sum(axis=1)), kept, least, method)
 
 
-def weighted(
-    draws: Draws, others: np.ndarray | float, source: Sample
-) -> tuple[np.ndarray, str, Certificate, list[str]]:
-    """Return weights, method (exact or reweighted), certificate, and the reasons for rejecting them.
+def log_density(draws: Draws, events: np.ndarray) -> np.ndarray:
+    """Return ``log p(theta) + log p(all data | theta)`` of each draw, up to a constant.
 
-    ``others``: log-likelihood of the matters that ``draws`` do not see.
+    ``events``: the log-likelihood of the reference class's events, which takes longest and which many readings share.
     """
-    change = log_density(draws) + others - source.density
+    e = draws.evidence
+    prior = [p.log_density(draws.flat[name]).reshape(len(draws), -1).sum(axis=1) for name, p in e.priors.items()]
+    figures = log_figures(draws.flat, draws.effects, e.observations).values()
+    return events + logsumexp(draws.log_news + e.log_pi, axis=1) + np.sum([*prior, *figures], axis=0)
+
+
+def weighted(draws: Draws, events: np.ndarray, source: Sample) -> Weighted:
+    """Return the weights of a sample's draws in the light of other evidence; ``events`` as in ``log_density``."""
+    change = log_density(draws, events) - source.density
     log_weight, k_hat = smoothed(change)
     weight = np.exp(log_weight)
     worth = float(source.kept / (weight**2).sum())
@@ -61,7 +78,7 @@ def weighted(
         if not ess * lost >= MIN_ESS
     ]
     method = source.method if np.ptp(change) < SAME else REWEIGHTED
-    return weight, method, certificate, certificate.failures + few
+    return Weighted(weight, method, certificate, certificate.failures + few)
 
 
 def turnover(evidence: Evidence) -> Normal:
@@ -69,8 +86,7 @@ def turnover(evidence: Evidence) -> Normal:
 
     Normal prior, normal figure: precisions add, means are weighted by them.
     """
-    prior = parameters(evidence.specification, evidence.coords)["log_turnover"]
-    o = evidence.observations
+    prior, o = evidence.priors["log_turnover"], evidence.observations
     precision = 1 / prior.scale**2 + (1 / o.turnover_sd**2).sum()
     mean = (prior.loc / prior.scale**2 + (o.turnover / o.turnover_sd**2).sum()) / precision
     return Normal(float(mean), float(1 / np.sqrt(precision)))

@@ -1,16 +1,18 @@
 """The posterior of the shared parameters under another reading, or without some evidence: exact, reweighted, refitted.
 
 A reading changes numbers of the prior file, or what counts as the matter. Where the density of the shared parameters
-stays what it was, up to a constant, the stored draws serve as they are (*exact*): sizes of fines, impacts and, until
-there is news, the scenarios' probabilities act on the future alone; and the turnover, which is normal given its range
-and its published figure and independent of everything else until the matter is fined, is moved to its new normal with
-the same random numbers. Else the draws are weighted by the change of prior and likelihood, Pareto-smoothed, where the
-certificate of ``updating`` holds (*reweighted*), and the model is fitted anew where it does not (*refitted*).
+stays what it was, up to a constant, the stored draws serve as they are (*exact*). Until there is news that holds of all
+that the brief says: sums of fines, impacts, statements, the scenarios' probabilities and what the matter is act on the
+future alone; and the turnover, which is normal given its range and its published figure and independent of everything
+else until the matter is fined, is moved to its new normal with the same random numbers. Else the draws are weighted by
+the change of prior and likelihood, Pareto-smoothed, where the certificate of ``updating`` holds (*reweighted*), and the
+model is fitted anew where it does not (*refitted*).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -18,86 +20,89 @@ from typing import Any
 
 import numpy as np
 
-from forecast.attribution.way import origin_of
 from forecast.conjugate import draw_conjugate
+from forecast.evidence.statements import statements_of
 from forecast.files import InputError, Problem
 from forecast.forecasting import Forecast
-from forecast.hypotheses.event_sets import focal_rows
-from forecast.inference import Compiled, Draws, Evidence, Posterior, converged, gather
-from forecast.outcomes import Future, outside_weights, view_weights
+from forecast.gathered import Evidence, gather
+from forecast.inference import Compiled, Draws, Posterior, converged
+from forecast.model.mode import normal_approximation
+from forecast.outcomes import Future, imagine, inside_weights
 from forecast.progress import report
+from forecast.projection.paths import Paths
 from forecast.record import Record
-from forecast.sensitivity.answers import futures, reread
-from forecast.sensitivity.weighing import REFITTED, Sample, sample_of, turnover, weighted
+from forecast.sensitivity.answers import Answers, futures, of_classes, simulated
+from forecast.sensitivity.weighing import REFITTED, Sample, Weighted, sample_of, turnover, weighted
 from forecast.specification import Specification
+from forecast.trees import stored_correction
 from forecast.updating import Certificate, efficiency, settings_of, stored
-from forecast.watchlist import Statute, focal_statute
+from forecast.vocabulary import SCENARIOS
 
 OTHER_THINGS = "the reading states other things, not other numbers"
+EXACT_STREAM, BRIEF_STREAM = 12, 13
 
 
 @dataclass(frozen=True)
 class World:
-    """The shared parameters, and courses of the matter, under readings that differ in the future alone.
-
-    ``draws``: in the light of the first such reading and the whole record. ``others``: log-likelihood of all matters
-    but the focal one, by draw. ``courses``: by scenario. ``weight``: of each draw, sums to 1, with its ``certificate``
-    and why it fails, if it does.
-    """
+    """Draws, and courses of the matter, that readings share which differ in what follows from courses alone."""
 
     draws: Draws
-    others: np.ndarray
-    law: Statute
-    courses: tuple[Future, ...]
     source: Sample
-    weight: np.ndarray
-    method: str
-    certificate: Certificate
-    failures: tuple[str, ...] = ()
+    seed: int
 
     @cached_property
-    def outside(self) -> np.ndarray:
-        """Probability of each scenario in the outside view, by draw."""
-        return outside_weights(self.draws)
+    def events(self) -> np.ndarray:
+        """Log-likelihood of the reference class's events, by draw."""
+        return self.draws.by_matter.sum(axis=1)
+
+    @cached_property
+    def paths(self) -> tuple[Paths, ...]:
+        """Courses of every draw: under each scenario, and last in the outside view."""
+        return simulated(self.draws, self.seed)
 
 
 @dataclass(frozen=True)
 class Read:
-    """A world in the light of one reading: its draws (of the focal matter's rows), courses, and weights.
+    """Draws in the light of one reading, their futures (the outside view's last), and weights of the draws."""
 
-    ``view``: the scenarios' probabilities by draw, in the forecast's view.
-    """
-
-    world: World
     draws: Draws
-    courses: tuple[Future, ...]
-    view: np.ndarray
+    futures: tuple[Future, ...]
     weight: np.ndarray
     method: str
     certificate: Certificate
 
     @cached_property
-    def whole(self) -> Draws:
-        """The draws in the light of the whole record."""
-        exposure = self.world.draws.evidence.exposure
-        return Draws(replace(self.draws.evidence, exposure=exposure), self.draws.flat)
+    def view(self) -> np.ndarray:
+        """Probability of each scenario in the forecast's view, by draw."""
+        return inside_weights(self.draws) if self.draws.evidence.inside else of_classes(self.futures[-1])
+
+    @cached_property
+    def answers(self) -> Answers:
+        """The answers, for any weights of the draws."""
+        return Answers(self.futures, self.view)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The answers with the reading's own weights, shape 1 + blocks, answer."""
+        return self.answers.value(self.weight)
 
 
 class Worlds:
     """Readings of one saved forecast; ``fitted`` counts the fits that were needed.
 
-    Until there is news, a world's weights are those of all its readings. From then on what a reading says of ranges and
-    probabilities enters the likelihood of the news, and every reading has weights of its own. What was fitted for one
-    reading is tried, with its own certificate, for the others.
+    What was fitted for one reading is tried, with its own certificate, for the others.
     """
 
     def __init__(self, forecast: Forecast, compiled: Compiled | None = None):
-        self.posterior = _held(forecast)
         self.forecast, self.fitted = forecast, 0
-        self.settings, self.origin = settings_of(forecast), origin_of(forecast)
-        draws = self.posterior.draws
-        self._sources = [sample_of(self.posterior, draws, efficiency(forecast))]
-        self._worlds: dict[tuple[date, str, int], World] = {}
+        self.settings, self.origin = settings_of(forecast), date.fromisoformat(forecast.manifest["origin"])
+        spec = forecast.specification
+        held = stored_correction(forecast.tree, spec) if "posterior" in forecast.tree.children else None
+        self._corrections = {} if held is None else {_statements_key(spec): held}
+        self._evidence: dict[tuple[date, str], Evidence] = {}
+        self._worlds: dict[tuple[int, str], World] = {}
+        self.posterior = self._held()
+        self._sources = [sample_of(self.posterior, efficiency(forecast))]
         self._compiled = {_compiled_key(self.posterior.evidence): compiled} if compiled else {}
 
     @cached_property
@@ -108,37 +113,24 @@ class Worlds:
     @property
     def has_news(self) -> bool:
         """Whether time has passed since the brief."""
-        return self.posterior.evidence.exposure.has_news
+        return self.posterior.evidence.elapsed > 0
 
     def read(self, spec: Specification, record: Record) -> Read:
         """Return what the forecast would be under another reading; raises ``NotConvergedError`` if a fit does not."""
-        if not self.has_news:
-            world = self._reached(spec, record, self.origin)
-            return self.light(world, self._as_read(world, spec, self._pooled(world, spec)))
-        pooled = self._pooled(None if spec.pooling.value == 1 else self._reached(spec, record, spec.as_of), spec)
-        worlds = self._known(spec, record, self.origin)
-        reasons = [] if worlds else [OTHER_THINGS]
-        for world in worlds:
-            seen = self.light(world, self._as_read(world, spec, pooled))
-            weight, method, worth, failures = weighted(seen.draws, world.others, world.source)
-            if not failures:
-                return replace(seen, weight=weight, method=method, certificate=worth)
-            reasons = reasons or failures
-        evidence = replace(gather(spec, record, self.origin, wider=self.forecast.record), pooled_pi=pooled)
-        self._refit(evidence, reasons)
-        world = self._known(spec, record, self.origin)[-1]
-        seen = self.light(world, self._as_read(world, spec, pooled))
-        weight, method, worth, _ = weighted(seen.draws, world.others, world.source)
-        return replace(seen, weight=weight, method=method, certificate=worth)
-
-    def light(self, world: World, evidence: Evidence) -> Read:
-        """Return a world in the light of evidence that differs from its own in what acts on the future alone."""
-        evidence = replace(evidence, exposure=focal_rows(evidence.exposure))
-        draws = Draws(evidence, self._moved(world.draws, evidence))
-        courses = tuple(reread(future, draws, world.law, self.settings.seed) for future in world.courses)
-        still = evidence.exposure.inside and not evidence.exposure.has_news
-        view = np.tile(evidence.constants.pi, (len(draws), 1)) if still else view_weights(draws)
-        return Read(world, draws, courses, view, world.weight, world.method, world.certificate)
+        evidence = self._gathered(spec, record, self.origin)
+        if self.has_news and spec.pooling.value < 1:
+            evidence = replace(evidence, pooled_pi=self._pool(spec, *self._at_brief(spec, record)))
+        reasons: list[str] = []
+        for world in self._known(evidence):
+            draws = Draws(evidence, _moved(world.draws, evidence))
+            found = weighted(draws, world.events, world.source)
+            if not found.failures:
+                return self._seen(world, draws, found)
+            reasons = reasons or found.failures
+        self._sources.append(sample_of(self.fit(evidence, "; ".join(reasons or [OTHER_THINGS])), 1.0, REFITTED))
+        *_, world = self._known(evidence)
+        draws = Draws(evidence, _moved(world.draws, evidence))
+        return self._seen(world, draws, weighted(draws, world.events, world.source))
 
     def fit(self, evidence: Evidence, why: str) -> Posterior:
         """Return a new fit that passed the gate; raises ``NotConvergedError`` otherwise."""
@@ -151,107 +143,112 @@ class Worlds:
         self.fitted += 1
         return posterior
 
-    def world_of(self, posterior: Posterior, evidence: Evidence, law: Statute) -> World:
-        """Return the world of a fit without some of ``evidence``, in the light of all of it, equally weighted."""
-        draws = Draws(evidence, {k: posterior.draws.flat[k] for k in posterior.raw} | self._exact(evidence))
-        n, source = len(draws), sample_of(posterior, posterior.draws, 1.0, REFITTED)
-        even = np.full(n, 1 / n), REFITTED, Certificate(0.0, float(n), 1.0, {})
-        return World(draws, np.zeros(n), law, futures(draws, law, self.settings.seed), source, *even)
+    def without(self, rest: Evidence, why: str) -> Read:
+        """Return the forecast's own reading with draws of a fit to ``rest``, a part of its evidence."""
+        posterior, evidence = self.fit(rest, why), self.base.draws.evidence
+        draws = Draws(evidence, {**posterior.draws.flat, **self._exact(evidence, len(posterior.draws))})
+        n, paths = len(draws), simulated(draws, self.settings.seed)
+        worth = Certificate(0.0, float(n), 1.0, {})
+        return Read(draws, futures(draws, paths, self.settings.seed), np.full(n, 1 / n), REFITTED, worth)
 
-    def _as_read(self, world: World, spec: Specification, pooled: np.ndarray | None) -> Evidence:
-        return replace(world.draws.evidence, specification=spec, pooled_pi=pooled)
+    def _seen(self, world: World, draws: Draws, found: Weighted) -> Read:
+        """Return a reading with the futures that follow from a world's courses, pooled at the brief's date."""
+        evidence, every = draws.evidence, futures(draws, world.paths, self.settings.seed)
+        if evidence.inside and not self.has_news and evidence.specification.pooling.value < 1:
+            pooled = self._pool(evidence.specification, found.weight, every[-1])
+            draws = Draws(replace(evidence, pooled_pi=pooled), draws.flat)
+        return Read(draws, every, found.weight, found.method, found.certificate)
 
-    def _reached(self, spec: Specification, record: Record, origin: date) -> World:
-        """Return the first world whose weights hold, where there is no news; of a new fit where none does."""
-        worlds = self._known(spec, record, origin)
-        good = [world for world in worlds if not world.failures]
-        if not good:
-            why = list(worlds[0].failures) if worlds else [OTHER_THINGS]
-            self._refit(gather(spec, record.as_of(origin), origin, wider=self.forecast.record), why)
-            good = self._known(spec, record, origin)[-1:]
-        return good[0]
+    def _gathered(self, spec: Specification, record: Record, origin: date) -> Evidence:
+        """Return the evidence of a reading; readings that differ in what follows from courses share all but numbers."""
+        key = (origin, _key(spec))
+        if key not in self._evidence:
+            wider, correction = self.forecast.record, self._corrections.get(_statements_key(spec))
+            self._evidence[key] = gather(spec, record, origin, wider=wider, correction=correction)
+            if self._evidence[key].inside:
+                self._corrections[_statements_key(spec)] = self._evidence[key].correction
+        known = self._evidence[key]
+        hazards = replace(known.hazards, statements=statements_of(spec, spec.regime))
+        return replace(known, specification=spec, hazards=hazards)
 
-    def _known(self, spec: Specification, record: Record, origin: date) -> list[World]:
-        """Return the worlds of all draws at hand that have the reading's coordinates, the stored ones first."""
-        found, known = [], record.as_of(origin)
-        evidence: Evidence | None = None
+    def _known(self, evidence: Evidence) -> Iterator[World]:
+        """Yield the worlds of all draws at hand that have the reading's coordinates, the stored ones first."""
         for number, source in enumerate(self._sources):
-            key = (origin, _key(spec), number)
+            if source.draws.evidence.coords != evidence.coords:
+                continue
+            key = (number, _key(evidence.specification))
             if key not in self._worlds:
-                evidence = evidence or gather(spec, known, origin, wider=self.forecast.record)
-                if source.draws.evidence.coords != evidence.coords:
-                    continue
-                self._worlds[key] = self._made(source, evidence, known)
-            found.append(self._worlds[key])
-            if not (found[-1].failures or found[-1].draws.evidence.exposure.has_news):
-                break  # without news the first that hold are taken
-        return found
+                flat = _moved(source.draws, evidence) | self._exact(evidence, len(source.draws))
+                self._worlds[key] = World(Draws(evidence, flat), source, self.settings.seed)
+            yield self._worlds[key]
 
-    def _made(self, source: Sample, evidence: Evidence, record: Record) -> World:
-        """Return the world that some draws make in the light of other evidence."""
-        sampled = {k: source.draws.flat[k] for k in self.posterior.raw}
-        moved = self._moved(Draws(source.draws.evidence, sampled), evidence)
-        draws = Draws(evidence, moved | self._exact(evidence))
-        weight, method, worth, failures = weighted(draws, 0.0, source)
-        by_matter = draws.matters.marginal(draws.effects["log_weight"], evidence.constants.log_pi)
-        law = focal_statute(draws, record)
-        courses = futures(draws, law, self.settings.seed)
-        others = by_matter[:, 1:].sum(axis=1)
-        return World(draws, others, law, courses, source, weight, method, worth, tuple(failures))
-
-    def _refit(self, evidence: Evidence, why: list[str]) -> None:
-        posterior = self.fit(evidence, "; ".join(why))
-        self._sources.append(sample_of(posterior, posterior.draws, 1.0, REFITTED))
-
-    def _exact(self, evidence: Evidence) -> dict[str, np.ndarray]:
+    def _exact(self, evidence: Evidence, n: int) -> dict[str, np.ndarray]:
         """Draw the conjugate parts, in every world with the same random numbers."""
-        rng = np.random.default_rng([self.settings.seed, 12])
-        return draw_conjugate(evidence.specification, evidence.observations, len(self.posterior.draws), rng)
+        rng = np.random.default_rng([self.settings.seed, EXACT_STREAM])
+        return draw_conjugate(evidence.specification, evidence.observations, n, rng)
 
-    def _moved(self, draws: Draws, evidence: Evidence) -> dict[str, np.ndarray]:
-        """Return draws with the turnover of another reading: from one normal to another, as long as it is one."""
-        if len(evidence.observations.new_fine_amount):
-            return dict(draws.flat)
-        was, now = turnover(draws.evidence), turnover(evidence)
-        score = (draws.flat["log_turnover"] - was.loc) / was.scale
-        return {**draws.flat, "log_turnover": now.loc + now.scale * score}
+    def _at_brief(self, spec: Specification, record: Record) -> tuple[np.ndarray, Future]:
+        """Return equal weights, and the future in the outside view at the brief's date.
 
-    def _pooled(self, world: World | None, spec: Specification) -> np.ndarray | None:
+        Hazards are those of the normal approximation of the reference class's posterior at that date, and all else is
+        as known now: a fit at that date would cost a minute and move the shares by about their Monte Carlo error.
+        """
+        evidence, n = self._gathered(spec, record, spec.as_of), len(self.posterior.draws)
+        rng = np.random.default_rng([self.settings.seed, BRIEF_STREAM])
+        hazards = normal_approximation(evidence.hazards.cells, evidence.regime).draw(n, rng)
+        flat = _moved(self.posterior.draws, evidence) | hazards | self._exact(evidence, n)
+        return np.full(n, 1 / n), imagine(Draws(evidence, flat), rng, outside=True)
+
+    @staticmethod
+    def _pool(spec: Specification, weight: np.ndarray, outside: Future) -> np.ndarray:
         """Return the analyst's probabilities pooled with the outside view at the brief's date: ``forecasting.fit``.
 
-        ``world``: that of the brief's date. The pool is fixed: its own Monte Carlo error is in no error that is told.
+        The pool is fixed: its own Monte Carlo error is in no error that is told.
         """
-        weight = spec.pooling.value
-        if weight == 1 or world is None or not world.draws.evidence.exposure.inside:
-            return None
+        n, classes, w = len(weight), len(SCENARIOS), spec.pooling.value
+        shares = (n * (weight @ of_classes(outside)) + 0.5) / (n + 0.5 * classes)
         stated = np.array([case.probability.value for _, case in spec.scenarios.items()])
-        pooled = stated**weight * (world.weight @ world.outside) ** (1 - weight)
+        pooled = stated**w * shares ** (1 - w)
         return pooled / pooled.sum()
 
+    def _held(self) -> Posterior:
+        """Return the posterior that the forecast holds, with its evidence; ``InputError`` if it cannot be reread."""
+        spec, tree = self.forecast.specification, self.forecast.tree
+        if "posterior" not in tree.children:
+            raise InputError(Problem("forecast", "a fitted forecast was expected; here is the prior alone"))
+        evidence = self._gathered(spec, self.forecast.record, self.origin)
+        if spec.pooling.value < 1 and evidence.elapsed > 0:
+            what = "below 1, and news since: the pooled probabilities are not kept; give a forecast at the brief's date"
+            raise InputError(Problem("pooling", what))
+        return stored(evidence, self.settings, tree, self.forecast.tables["posterior_summary"])
 
-def _held(forecast: Forecast) -> Posterior:
-    """Return the posterior that a forecast holds, with its evidence; ``InputError`` if there is none to be reread."""
-    spec, tree = forecast.specification, forecast.tree
-    if "posterior" not in tree.children:
-        raise InputError(Problem("forecast", "a fitted forecast was expected; here is the prior alone"))
-    evidence = gather(spec, forecast.record, origin_of(forecast))
-    if spec.pooling.value < 1 and evidence.exposure.has_news:
-        what = "below 1, and news since: the pooled probabilities are not kept; give a forecast at the brief's date"
-        raise InputError(Problem("pooling", what))
-    return stored(evidence, settings_of(forecast), tree, forecast.tables["posterior_summary"])
+
+def _moved(draws: Draws, evidence: Evidence) -> dict[str, np.ndarray]:
+    """Return draws with the turnover of another reading: from one normal to another, as long as it is one."""
+    if evidence.observations.new_fine_sum > 0:
+        return dict(draws.flat)
+    was, now = turnover(draws.evidence), turnover(evidence)
+    score = (draws.flat["log_turnover"] - was.loc) / was.scale
+    return {**draws.flat, "log_turnover": now.loc + now.scale * score}
 
 
 def _key(spec: Specification) -> str:
-    """Return, as text, what of a prior file a matter's courses depend on, given shared parameters and scenario.
+    """Return, as text, what of a prior file the evidence and a matter's courses depend on.
 
-    The ranges of fines and impacts and the scenarios' probabilities are left out, and the turnover, which is moved.
+    Left out are the ranges of fines and impacts, the scenarios' probabilities, and the turnover, which is moved.
     """
     data: dict[str, Any] = spec.model_dump(
         mode="json", exclude={"title", "levers", "questions", "readings", "scenarios", "pooling"}
     )
     data["fines"] = {k: data["fines"][k] for k in ("ceiling", "turnover_of", "turnover_walk")}
-    data["impacts"] = data["impacts"] and {"half_life": data["impacts"]["half_life"]}
+    data["impacts"] = data["impacts"] and {k: data["impacts"][k] for k in ("half_life", "set_off")}
     return json.dumps(data, sort_keys=True)
+
+
+def _statements_key(spec: Specification) -> str:
+    """Return, as text, what of a prior file the translation of its statements depends on."""
+    names = {"matter", "provider_group", "as_of", "regime", "statements", "openings", "closing"}
+    return json.dumps(spec.model_dump(mode="json", include=names), sort_keys=True)
 
 
 def _compiled_key(evidence: Evidence) -> str:

@@ -20,6 +20,7 @@ from forecast.simulator.design import Row as Row
 from forecast.simulator.design import design_of as design_of
 from forecast.simulator.design import reference_rows as reference_rows
 from forecast.simulator.records import to_record as to_record
+from forecast.simulator.truth import FocalTruth as FocalTruth
 from forecast.simulator.truth import at_risk as at_risk
 from forecast.simulator.truth import first_events as first_events
 from forecast.simulator.truth import focal_truth as focal_truth

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
-import pandas as pd
 
 from forecast.evidence.statements import Statements
 from forecast.record import Record
@@ -85,7 +84,7 @@ def design_of(record: Record, regime: Regime, origin: date, **stated: object) ->
     """Return the design of a real record: its proceedings known by ``origin``, with their first known steps.
 
     ``stated``: the other fields of `Design`. Proceedings are watched for as long as the record says in
-    ``observed_until``, if it has such a column.
+    ``observed_until``; those looked at to the day of the record's last look are watched to the end of the world.
     """
     known = record.as_of(origin).in_force()
     rows = []
@@ -93,7 +92,7 @@ def design_of(record: Record, regime: Regime, origin: date, **stated: object) ->
         own = known.events[(known.events["case_id"] == about["case_id"]) & (known.events["date"] >= about["opened_on"])]
         first = own["date"].min()
         of_day = own[own["date"] == first].sort_values("event_id")
-        watched = about.get("observed_until", pd.NaT)
+        watched = about["observed_until"]
         rows.append(
             Row(
                 case=about["case_id"],
@@ -104,7 +103,7 @@ def design_of(record: Record, regime: Regime, origin: date, **stated: object) ->
                 steps=tuple(zip(of_day["type"], of_day["scope"], strict=True)),
                 authority=about["authority"],
                 provider=about["provider_group"],
-                watched=None if pd.isna(watched) else watched.toordinal(),
+                watched=None if watched.date() >= known.complete_until else watched.toordinal(),
             )
         )
     return Design(regime, tuple(rows), origin, **stated)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def to_record(world: World, until: date | None = None, given: Record | None = No
         proceedings=_typed(proceedings, empty.proceedings),
         events=_typed(events, empty.events),
         as_of_date=None,
-        complete_to=date.fromordinal(day),
+        complete_until=date.fromordinal(day),
     )
 
 
@@ -46,6 +46,7 @@ def _seen(row: Row, day: int) -> int:
 
 def _proceeding(world: World, number: int, day: int) -> dict[str, object]:
     row, closed = world.rows[number], int(world.closed[number])
+    is_closed = 0 < closed <= _seen(row, day)
     return {
         "case_id": row.case,
         "matter_id": row.matter,
@@ -56,8 +57,8 @@ def _proceeding(world: World, number: int, day: int) -> dict[str, object]:
         "jurisdiction": "any",
         "instrument": "any",
         "opened_on": _stamp(row.opened),
-        "closed_on": _stamp(closed) if 0 < closed <= _seen(row, day) else pd.NaT,
-        "observed_until": pd.NaT if row.watched is None else _stamp(_seen(row, day)),
+        "closed_on": _stamp(closed) if is_closed else pd.NaT,
+        "observed_until": pd.NaT if is_closed else _stamp(_seen(row, day)),
     }
 
 
@@ -91,11 +92,9 @@ def _event(name: str, case: str, day: int, kind: str, scope: str) -> dict[str, o
 
 
 def _typed(rows: pd.DataFrame, empty: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with every column of a table, in its types; a column that the table lacks stays."""
+    """Return rows with every column of a table, in its types."""
     texts = [name for name in empty if empty[name].dtype.kind not in "Mf" and name not in rows]
-    own = rows.assign(**dict.fromkeys(texts, "")).reindex(columns=[*empty, *(c for c in rows if c not in empty)])
-    own = own.astype(empty.dtypes.to_dict())
-    return own.assign(observed_until=own["observed_until"].astype("datetime64[us]")) if "observed_until" in own else own
+    return rows.assign(**dict.fromkeys(texts, "")).reindex(columns=list(empty)).astype(empty.dtypes.to_dict())
 
 
 def _stamp(day: int) -> pd.Timestamp:

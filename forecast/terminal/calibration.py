@@ -44,8 +44,9 @@ def calibration_screen(calibration: Calibration) -> Group:
         Text(""),
         _learnt(t["learning"], m["labels"]),
         Text("Events in the matter since the brief, silence included, looked at after each and every third month."),
-        Text(f"Never: not within {m['horizons'][-1]} months. {_weights_line(t['learning'])}"),
+        Text(f"Never: not within {m['horizons'][-1]} months. Hazards as the record of that day leaves them."),
         Text(""),
+        Text(_power_line(t["power"])),
         Text(_sampler_line(t["worlds"], m)),
         *verdict(calibration),
     ]
@@ -78,7 +79,7 @@ def _covered(table: pd.DataFrame, kinds: dict[str, str], levels: tuple[float, ..
 
 def _scored(table: pd.DataFrame) -> Table:
     columns = ("Brier", "expected", "frequencies", "log score", "expected")
-    screen = table_of("Probabilities of the scenarios", "of", "forecasts", *columns)
+    screen = table_of("Probabilities of scenarios and stated events", "of", "forecasts", *columns)
     names = ["brier", "brier_expected", "brier_base", "log", "log_expected"]
     for row in table.to_dict("records"):
         screen.add_row(str(row["view"]), str(row["forecasts"]), *(f"{row[name]:.3f}" for name in names))
@@ -98,18 +99,22 @@ def _learnt(table: pd.DataFrame, labels: Mapping[str, str]) -> Table:
     return screen
 
 
-def _weights_line(table: pd.DataFrame) -> str:
-    least = table["least_effective"].astype(float)
-    if least.empty:
-        return ""
-    left = f"{least.median():.0f} draws in the median world, {least.min():.0f} in the worst one"
-    return f"From weighted draws of one fit a world; at its hardest step the weights leave {left}."
-
-
 def _quantiles(values: pd.Series) -> str:
     low, middle, high = np.quantile(values.to_numpy(float), (0.1, 0.5, 0.9), method="higher")
     words = [f"{value:.0f}" if np.isfinite(value) else "never" for value in (middle, low, high)]
     return f"{words[0]} [{words[1]}, {words[2]}]"
+
+
+def _power_line(table: pd.DataFrame) -> str:
+    """Return what departures so many worlds would have shown."""
+    if table.empty:
+        return "Power: no world was ranked."
+    told = table.set_index(["departure", "size"])["power"].astype(float)
+    off, one, narrow = told["shift", 0.5], told["shift", 1.0], told["spread", 0.5]
+    return (
+        f"Power for one quantity: draws half a standard deviation off are found with {percent(off)}, one off with "
+        f"{percent(one)}; draws half as wide as they should be with {percent(narrow)}."
+    )
 
 
 def _sampler_line(worlds: pd.DataFrame, manifest: dict[str, Any]) -> str:

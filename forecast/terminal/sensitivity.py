@@ -30,7 +30,7 @@ def driven(horizons: Sequence[int]) -> tuple[Answer, ...]:
     """Return the answers whose drivers are printed; the folder has those of all."""
     soon, last = horizon_by(horizons, 24), horizons[-1]
     events = [(f"event:{name}", "all", soon, "mean") for name in ("findings", "order", "fine")]
-    amounts = ("fine_left", "valuation_change", "user_attrition", "moderation_spending", "total_cost")
+    amounts = ("fine_left", "valuation_impact", "user_attrition", "moderation_spending", "total_cost")
     return (
         ("outside", "crackdown", 0, "probability"),
         ("resolved_scenario:crackdown", "all", last, "mean"),
@@ -49,7 +49,7 @@ def moved(horizons: Sequence[int]) -> tuple[Answer, ...]:
 def read(horizons: Sequence[int]) -> tuple[Answer, ...]:
     """Return the answers that are printed under the readings: medians, and means of fines left and of cost."""
     soon, last = horizon_by(horizons, 24), horizons[-1]
-    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("fine_left", "q95"), ("valuation_change", "q50")]
+    amounts = [("fine_largest", "q50"), ("fine_left", "mean"), ("fine_left", "q95"), ("valuation_impact", "q50")]
     amounts += [("user_attrition", "q50"), ("moderation_spending", "q50"), ("total_cost", "mean")]
     return (
         ("view", "crackdown", 0, "probability"),
@@ -161,8 +161,8 @@ def _contraction(result: Sensitivity) -> list[Any]:
     lines = [
         "Variance taken: the share of the prior variance that the data took away, on average over a part's parameters. "
         "Near 0 % the prior is all there is to see; below it, Monte Carlo error, or data that widen.",
-        "Shift: of the mean, in prior sds. Pooling of effects: what tells authorities, providers, phases and stages "
-        "apart. Each parameter, with its psense: parameters.csv.",
+        "Shift: of the mean, in prior sds. Pooling of effects: what tells services, and instruments of fines, apart. "
+        "Each parameter, with its psense: parameters.csv.",
     ]
     return [table, *map(Text, lines)]
 
