@@ -100,9 +100,9 @@ def _quantities(draws: xr.Dataset) -> xr.Dataset:
     draws = draws.assign_coords(family=[str(name).replace("_", " ") for name in draws["family"].values])
     return xr.Dataset(
         {
-            "rate": xr.apply_ufunc(np.exp, draws["rate"]),
+            "rate": np.exp(draws["rate"]),
             "age": draws["age"].rename(family="aging"),
-            "trend": _stacked({"all families": np.exp(draws["trend"])}, "whole"),
+            "trend": _stacked({"all families": xr.apply_ufunc(np.exp, draws["trend"])}, "whole"),
             "probability": _stacked(shares, "share"),
             "size": _stacked(sizes, "fine"),
         }
