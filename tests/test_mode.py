@@ -1,7 +1,7 @@
 """Draws of the reference class without a sampler: in expectation the gradient of the log posterior is zero.
 
-Integration by parts gives ``E[d log p(theta | data) / d theta] = 0`` for every parameter, whatever the posterior: for
-a rate, ``E[count - months h] = E[(rate - loc) / scale^2]``. The gradient is computed here by hand.
+Integration by parts gives ``E[d log p(theta | data) / d theta] = 0`` for every parameter, in any posterior:
+for a rate, ``E[count - months h] = E[(rate - loc) / scale^2]``. The gradient is computed here by hand.
 """
 
 from datetime import date

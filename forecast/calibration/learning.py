@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
 
 def lessons(plan: Plan, world: World, seed: list[int]) -> list[Step]:
-    """Return the scenarios' probabilities after each event of the matter and every three months of silence."""
+    """Return the scenarios' probabilities after each event of the matter and, for silence tells too, every quarter."""
     statements, regime, rng = plan.statements, plan.specification.regime, np.random.default_rng(seed)
     as_of, last = statements.as_of, plan.specification.horizons[-1]
     whole = to_record(world, plan.origin(last))
