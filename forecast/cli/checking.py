@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from forecast.yaml_files import KeyPath
 
 UNREACHED = 0.2
-"""Share of simulated sums of fines below a scenario's range from which on the range cannot be reached: four times what a
-range of 90 % leaves there. Proceedings that may come under laws without a ceiling leave some sums within reach."""
+"""Share of simulated sums of fines below a scenario's range from which on the range cannot be reached: four times what
+a range of 90 % leaves there. Proceedings that may come under laws without a ceiling leave some sums within reach."""
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
