@@ -27,6 +27,7 @@ from forecast.folders import (
 )  # fmt: skip
 from forecast.gathered import Evidence
 from forecast.inference import Compiled, Posterior, Settings, converged, gather
+from forecast.netcdf import write
 from forecast.outcomes import imagine
 from forecast.prior_check import from_prior
 from forecast.progress import report, working
@@ -37,7 +38,7 @@ from forecast.resolution import base_rate, clauses_of
 from forecast.silence import assumption
 from forecast.specification import Specification, dump_specification, load_specification
 from forecast.summaries import posterior_table, resolution_table, scenario_table, scenario_views, summary_table, targets
-from forecast.trees import provenance, stored_correction, to_tree, write
+from forecast.trees import provenance, stored_correction, to_tree
 from forecast.unused import unused_rows
 from forecast.vocabulary import SCENARIOS
 from forecast.watchlist import event_probabilities, next_fines

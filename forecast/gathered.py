@@ -19,8 +19,8 @@ from forecast.model.mode import reference_draws
 from forecast.model.priors import NormalPrior, coordinates, draw_priors, hazard_priors, statement_priors
 from forecast.observations import Observations, Statute, observe, statute
 from forecast.projection.courses import hazards_of, kinds_of, start_of
+from forecast.projection.drivers import Law
 from forecast.projection.openings import opening_rates, raised_left
-from forecast.projection.paths import Law
 from forecast.projection.translation import translate
 from forecast.record import Record
 from forecast.regime import Regime

@@ -19,8 +19,9 @@ from forecast.inference import Draws
 from forecast.model.focal import multipliers_by_family
 from forecast.penalties import appeals, appeals_of_old_fines, fine_amounts, reference_amounts
 from forecast.projection.courses import hazards_of, kinds_of, start_of
+from forecast.projection.drivers import Hazards, Law
 from forecast.projection.openings import opening_rates, other_openings, raised_left
-from forecast.projection.paths import Hazards, Law, Paths, simulate_paths
+from forecast.projection.paths import Paths, simulate_paths
 from forecast.quantities import IMPACTS
 from forecast.resolution import PENDING, classify, clauses_of
 from forecast.vocabulary import FAMILIES

@@ -36,6 +36,19 @@ TARGET_FAMILIES: dict[str, tuple[str, ...]] = {
 """Events of the matter that are targets -> the families of which any event counts."""
 
 
+def first_times(future: Future) -> dict[str, np.ndarray]:
+    """Return when each event that is a target comes first, months from the origin (infinite: not), by target."""
+    each = future.paths.first
+    first = {
+        name: each[:, [FAMILIES.index(f) for f in families]].min(axis=1) for name, families in TARGET_FAMILIES.items()
+    }
+    return first | {
+        "all_closed": future.paths.all_closed,
+        "appeal": future.appeal_time,
+        "appeal_of_old_fine": future.old_appeal_time,
+    }
+
+
 def targets(future: Future) -> xr.Dataset:
     """Return the joint draws of every target: draw by horizon (months), each variable with its unit.
 
@@ -43,17 +56,8 @@ def targets(future: Future) -> xr.Dataset:
     event) is NaN in the others.
     """
     horizons = np.array(future.horizons, dtype=float)
-    each = future.paths.first
-    first = {
-        name: each[:, [FAMILIES.index(f) for f in families]].min(axis=1) for name, families in TARGET_FAMILIES.items()
-    }
-    first |= {
-        "all_closed": future.paths.all_closed,
-        "appeal": future.appeal_time,
-        "appeal_of_old_fine": future.old_appeal_time,
-    }
     columns: dict[str, tuple[str, np.ndarray]] = {}
-    for family, time in first.items():
+    for family, time in first_times(future).items():
         came = time[:, None] <= horizons
         columns[f"event:{family}"] = ("probability", came.astype(float))
         columns[f"months_to:{family}"] = ("months, given the event", np.where(came, time[:, None], np.nan))

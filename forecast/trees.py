@@ -25,15 +25,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import NetCDF4DataStore
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from forecast.descriptions import GROUPS, attributes
 from forecast.evidence.statements import statements_of
@@ -148,34 +144,6 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
 
 def _rounded(group: xr.Dataset, bits: Mapping[str, int]) -> xr.Dataset:
     return group.assign({k: group[k].copy(data=rounded(group[k].values, n)) for k, n in bits.items()})
-
-
-@dataclass(frozen=True)
-class _Deferred:
-    """A writer, as xarray's stores take it, that puts off all data until every variable is defined.
-
-    HDF5 goes through all that is defined in a file again whenever a definition follows upon data.
-    """
-
-    writes: list[tuple[Any, Any]] = field(default_factory=list)
-
-    def add(self, source: Any, target: Any, region: Any = None) -> None:
-        """Take an array and the place in the file where it belongs."""
-        self.writes.append((source, target))
-
-
-def write(tree: xr.DataTree, path: Path) -> None:
-    """Write a tree into a new NetCDF file: what ``tree.to_netcdf`` writes, several times as fast.
-
-    The lock is xarray's own; without one given it first looks for a Dask cluster, and imports all of ``distributed``.
-    """
-    writer = _Deferred()
-    with closing(NetCDF4DataStore.open(path, mode="w", lock=NETCDF4_PYTHON_LOCK)) as root:
-        for node in tree.subtree:
-            own = node.to_dataset(inherit=node.parent is None)
-            own.dump_to_store(root if node.parent is None else root.get_child_store(node.path), writer=writer)
-        for source, target in writer.writes:
-            target[...] = source
 
 
 def _described(groups: Mapping[str, xr.Dataset]) -> xr.DataTree:

@@ -13,7 +13,7 @@ Monte Carlo errors of the result, computed as of any draws, see what the weights
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -31,6 +31,7 @@ from forecast.monte_carlo import smoothed_weights
 from forecast.outcomes import inside_weights
 from forecast.progress import report, working
 from forecast.requests import Request
+from forecast.trees import stored_correction
 from forecast.vocabulary import SCENARIOS
 
 MAX_K_HAT = 0.7
@@ -97,7 +98,8 @@ def updated(forecast: Forecast, request: Request, *, refit: bool = False) -> For
     """Return the forecast that ``update`` returns, given what was joined to it."""
     spec, record, day = request
     was, settings = date.fromisoformat(forecast.manifest["origin"]), settings_of(forecast)
-    evidence = gather(spec, record, day)
+    correction = stored_correction(forecast.tree, spec)
+    evidence = gather(spec, record, day, correction=correction)
     before = efficiency(forecast)
     told: dict[str, object] = {"from_origin": str(was), "from_record": forecast.manifest["record_fingerprint"]}
     told |= dict(zip(("silent_proceedings", "silent_days"), silent_time(record.as_of(day), was, day), strict=True))
@@ -105,7 +107,8 @@ def updated(forecast: Forecast, request: Request, *, refit: bool = False) -> For
     if spec.pooling.value < 1:
         reasons.append("pooling below 1 needs the fit at the brief's date")
     if not reasons:
-        old = stored(gather(spec, forecast.record, was), settings, forecast.tree, forecast.tables["posterior_summary"])
+        known = gather(spec, forecast.record, was, correction=correction)
+        old = stored(known, settings, forecast.tree, forecast.tables["posterior_summary"])
         posterior, certificate = reweight(old, evidence, before)
         told |= asdict(certificate)
         reasons = certificate.failures + posterior.failures
@@ -154,21 +157,17 @@ def reweight(
     old: Posterior,
     evidence: Evidence,
     efficiency: float = 1.0,
-    *,
-    matters: Collection[str] | None = None,
 ) -> tuple[Posterior, Certificate]:
     """Return the posterior given ``evidence`` by reweighting the draws of ``old``, and its certificate.
 
-    ``efficiency``: that of the draws of ``old`` if they were reweighted before. ``matters``: those of which
-    ``evidence`` says something new; what it holds of everything else, silence included, is not counted (default: all
-    of it counts). Both must be of one prior file.
+    ``efficiency``: that of the draws of ``old`` if they were reweighted before. Both must be of one prior file.
     """
     rng = np.random.default_rng([old.settings.seed, 6, evidence.origin.toordinal()])
     sampled = {k: old.draws.flat[k] for k in old.raw}
     wide = widened(sampled, old.evidence, evidence, rng)
     exact = draw_conjugate(evidence.specification, evidence.observations, len(old.draws), rng)
     new = Draws(evidence, {**wide, **exact})
-    log_weight, k_hat = smoothed(total_log_likelihood(new, matters) - total_log_likelihood(old.draws, matters))
+    log_weight, k_hat = smoothed(total_log_likelihood(new) - total_log_likelihood(old.draws))
     weight = np.exp(log_weight)
     kept = float(efficiency / (len(weight) * (weight**2).sum()))
     certificate = Certificate(k_hat, kept * len(weight), kept, _scenario_error(new, weight, kept))
@@ -187,13 +186,9 @@ def reweight(
     )
 
 
-def total_log_likelihood(draws: Draws, matters: Collection[str] | None = None) -> np.ndarray:
-    """Return ``log p(all data | theta)`` of each draw, or that of some matters alone, up to a constant of the data."""
-    if matters is None:
-        return np.sum(list(draws.log_likelihoods.values()), axis=0)
-    known = draws.evidence.hazards.matters
-    total = draws.by_matter[:, [name in matters for name in known]].sum(axis=1)
-    return total + (draws.log_likelihoods.get("news", 0.0) if draws.evidence.specification.matter in matters else 0.0)
+def total_log_likelihood(draws: Draws) -> np.ndarray:
+    """Return ``log p(all data | theta)`` of each draw, up to a constant of the data."""
+    return np.sum(list(draws.log_likelihoods.values()), axis=0)
 
 
 def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -215,6 +210,9 @@ def widened(
     """Return draws with the labels of the new evidence: known elements as drawn, new ones from their prior."""
     wide = {}
     for name, prior in new.priors.items():
+        if name not in sampled:  # errors of statements, where the brief was not known yet
+            wide[name] = prior.draw(len(next(iter(sampled.values()))), rng)
+            continue
         values = sampled[name]
         n, shape = len(values), prior.loc.shape
         drawn = prior.draw(n, rng) if values.shape[1:] != shape else np.empty((n, *shape))

@@ -12,7 +12,8 @@ from forecast.inference import Draws
 from forecast.observations import Statute, latest_turnover, log_sd, statute
 from forecast.outcomes import Future
 from forecast.projection.courses import hazards_of, kinds_of, start_of
-from forecast.projection.paths import Law, simulate_paths
+from forecast.projection.drivers import Law
+from forecast.projection.paths import simulate_paths
 from forecast.record import Record
 from forecast.vocabulary import FAMILIES, WINDOWS
 

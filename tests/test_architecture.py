@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "forecast"
 
 FLOORS = [
     {"scratch"},
-    {"vocabulary", "progress", "parallel", "version", "elicitation", "monte_carlo", "scores", "descriptions"},
+    {"vocabulary", "progress", "parallel", "version", "netcdf", "elicitation", "monte_carlo", "scores", "descriptions"},
     {"files", "record_tables", "intervals", "yaml_text"},
     {"settings", "yaml_nodes", "sheets", "places", "folder_schema", "folder_rows"},
     {"yaml_files", "record_text", "record_checks"},

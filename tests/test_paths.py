@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from forecast.projection.paths import Hazards, Kinds, Law, Start, simulate_paths
+from forecast.projection.drivers import Hazards, Kinds, Law, Start
+from forecast.projection.paths import simulate_paths
 from forecast.regime import load_regime
 
 N = 20_000

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.evidence.episodes import Episode, months_between
 from forecast.evidence.gathering import HazardEvidence
 from forecast.model.hazards import stage_effects
-from forecast.projection.paths import Hazards, Kinds, Start
+from forecast.projection.drivers import Hazards, Kinds, Start
 from forecast.regime import Regime
 from forecast.vocabulary import DAYS_PER_MONTH
 

@@ -22,7 +22,8 @@ from forecast.evidence.statements import Statements
 from forecast.files import InputError, Problem
 from forecast.model.focal import multipliers_by_family, news_terms
 from forecast.model.priors import draw_priors, statement_priors
-from forecast.projection.paths import Hazards, Kinds, Law, Paths, Start, simulate_paths
+from forecast.projection.drivers import Hazards, Kinds, Law, Start
+from forecast.projection.paths import Paths, simulate_paths
 from forecast.yaml_files import dotted
 
 TOLERANCE, ENOUGH = 0.008, 0.02
