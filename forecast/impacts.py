@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from forecast.observations import accrual
+from forecast.effects import accrual
 from forecast.outcomes import Future, fine_left
 from forecast.quantities import IMPACTS
 from forecast.vocabulary import FAMILIES
@@ -61,7 +61,7 @@ def cost(future: Future) -> dict[str, np.ndarray]:
 
 
 def felt_by(future: Future, impact: str, grid: np.ndarray) -> np.ndarray:
-    """Return the part of an impact that is felt at each point of ``grid`` (months ahead), shape draw, point."""
+    """Return the felt part of an impact at each point of ``grid``, months from the origin; shape draw, point."""
     stated = future.draws.evidence.specification.impacts
     if stated is None:
         return np.zeros((len(future.draws), len(grid)))

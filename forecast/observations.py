@@ -6,7 +6,7 @@ Everything is reduced to sufficient statistics or to short vectors, as public by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit, ndtri
 
+from forecast.effects import felt, set_off
 from forecast.news import public_ids
 from forecast.opening_counts import openings_of
-from forecast.quantities import IMPACTS
 from forecast.record import Record
 from forecast.resolution import Happened, happened
 from forecast.specification import Specification
@@ -32,18 +32,17 @@ class Observations:
     """Sufficient statistics and short vectors; units: months, EUR, natural logarithms.
 
     ``size_*``: logit of a fine as a share of its ceiling, and its instrument's index. ``bare_size``: log share of
-    the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have).
-    ``appealed_large``: the same of large fines alone, ``appealed`` of all others. ``rulings``, ``ruling_months``: per
-    phase since the decision. ``kept``: logit of the share kept of reduced fines. ``users``: per change within a series:
-    log change, months between mid-periods, index of the service, accrual of the focal impact at both ends, and 1 for
-    news of the focal series. ``opening_count``, ``opening_months``: provider by (usual, raised).
-    ``opening_raised_left``: months that each provider's rate stays raised after the origin (-1: it is no longer
-    designated). ``opening_classes``: share of each class of authorities among openings. ``new_fine_sum``,
-    ``new_fine_ceiling``: sum of focal fines after ``as_of``, EUR, and the largest of their ceilings (share of
-    turnover). ``resolved``: what the resolution rule has seen so far, dated after ``as_of`` and within its months.
-    ``unappealed_fines``: (months since it, EUR) of each focal fine, old or new, that is not known to be appealed.
-    ``set_off``: impact -> (months before the origin, share) of each first event since ``as_of`` that sets off a part of
-    it.
+    the turnover where no ceiling is known. ``appealed``, ``closed``: (times it happened, times it could have);
+    ``appealed_large`` of large fines, ``appealed`` of all others. ``rulings``, ``ruling_months``: per phase since the
+    decision. ``kept``: logit of the share kept of reduced fines. ``users``: per change within a series: log change,
+    months between mid-periods, index of the service, accrual of the focal impact at both ends, and 1 for news of the
+    focal series. ``opening_count``, ``opening_months``: provider by (usual, raised). ``opening_raised_left``: months
+    that each provider's rate stays raised after the origin (-1: it is no longer designated). ``opening_classes``: share
+    of each class of authorities among openings. ``new_fine_sum``, ``new_fine_ceiling``: sum of focal fines after
+    ``as_of``, EUR, and the largest of their ceilings (share of turnover). ``resolved``: what the resolution rule has
+    seen so far, dated after ``as_of`` and within its months. ``unappealed_fines``: (months since it, EUR) of each focal
+    fine, old or new, that is not known to be appealed. ``set_off``: impact -> (months before the origin, share) of each
+    first event since ``as_of`` that sets off a part of it.
     """
 
     instruments: tuple[str, ...]
@@ -244,11 +243,6 @@ def _users(
     return {"users": np.array(table, dtype=float).reshape(-1, 6)}
 
 
-def accrual(months: float | np.ndarray, half_life: float) -> float | np.ndarray:
-    """Return the part of an impact that is felt ``months`` after it was set off: ``1 - 2^(-months / half_life)``."""
-    return 1 - 2 ** (-np.maximum(months, 0.0) / half_life)
-
-
 def _turnover(known: Record, specification: Specification) -> dict[str, Any]:
     """The latest published figure of the provider, with its own spread and a random walk up to the last full year."""
     row = latest_turnover(known, specification.provider_group)
@@ -271,32 +265,6 @@ def _new_fines(
     cases, stated = known.proceedings.set_index("case_id"), specification.fines.ceiling.value
     caps = [ceiling(known, cases.at[c, "instrument"], cases.at[c, "jurisdiction"]) or stated for c in events["case_id"]]
     return {"new_fine_sum": float(events["amount_eur"].sum()), "new_fine_ceiling": float(max(caps, default=stated))}
-
-
-def set_off(
-    known: Record, specification: Specification, focal_cases: set[str], day: pd.Timestamp
-) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Return, for each impact, (months before ``day``, share) of first events since ``as_of`` that set off a part."""
-    stated = specification.impacts
-    if stated is None:
-        return dict.fromkeys(IMPACTS, ())
-    events = known.events.loc[known.events["case_id"].isin(focal_cases)]
-    events = events.loc[(events["date"] > pd.Timestamp(specification.as_of)) & (events["date"] <= day)]
-    family = [family_of(t, s) for t, s in zip(events["type"], events["scope"], strict=True)]
-    first = events["date"].groupby(pd.Series(family, index=events.index, dtype=object)).min()
-    return {
-        name: tuple(
-            ((day - first[f]).days / DAYS_PER_MONTH, number.value)
-            for f, number in getattr(stated.set_off, name).items()
-            if f in first.index
-        )
-        for name in IMPACTS
-    }
-
-
-def felt(parts: Iterable[tuple[float, float]], half_life: float) -> float:
-    """Return the part of an impact that is felt: shares set off so many months ago, accrued, together at most 1."""
-    return float(min(sum(share * accrual(months, half_life) for months, share in parts if months > 0), 1.0))
 
 
 def _unappealed(known: Record, focal_cases: set[str], origin: date) -> tuple[tuple[float, float], ...]:

@@ -40,10 +40,9 @@ class Life:
 def lives(record, regime, until):
     """Return the life of every proceeding as public by the end of ``until``."""
     known = record.as_of(until).in_force()
+    watched = until <= record.complete_until
     return [
-        life(
-            row, known.events[known.events["case_id"] == row["case_id"]], regime, until, until <= record.complete_until
-        )
+        life(row, known.events[known.events["case_id"] == row["case_id"]], regime, until, watched)
         for row in known.proceedings.to_dict("records")
     ]
 

@@ -19,11 +19,11 @@ from forecast.attribution.valuation import WIDTH
 from forecast.forecasting import fit
 from forecast.inference import Compiled, Posterior, Settings, gather
 from forecast.outcomes import imagine
-from forecast.record import Record, load_record
+from forecast.record import load_record
 from forecast.specification import load_specification
 from forecast.summaries import scenario_table, scenario_views, summary_table, targets
 from forecast.updating import reweight
-from forecast.watchlist import LEAST_FINES, focal_statute
+from forecast.watchlist import LEAST_FINES
 
 FIRST, LAST = date(2025, 2, 3), date(2026, 2, 3)
 SEED, OTHER_SEED = 20250203, 20260203
@@ -60,15 +60,15 @@ def course() -> Course:
     old = fitted(FIRST, SEED)
     for number, (before, day) in enumerate(pairwise(days), 1):
         new = fitted(day, SEED + number)
-        told = numbers(new, record)
+        told = numbers(new)
         quick, certificate = reweight(old, new.evidence)
         reasons = certificate.failures + quick.failures
         seen = (day, (day - before).days, (published == day).sum())
         rows.append((*seen, certificate.k_hat, certificate.ess, "; ".join(reasons)))
         if not reasons:
-            updates.append(differences(numbers(quick, record), told).assign(day=day))
+            updates.append(differences(numbers(quick), told).assign(day=day))
         if number % EVERY == 0:
-            again = numbers(fitted(day, OTHER_SEED + number), record)
+            again = numbers(fitted(day, OTHER_SEED + number))
             refits.append(differences(again, told).assign(day=day))
         old = new
     columns = ["day", "since", "events", "k_hat", "ess", "reasons"]
@@ -79,14 +79,13 @@ def course() -> Course:
     )
 
 
-def numbers(posterior: Posterior, record: Record) -> pd.DataFrame:
+def numbers(posterior: Posterior) -> pd.DataFrame:
     """Return probabilities, means and medians with their Monte Carlo errors, from the draws of ``conclude``."""
     draws, settings = posterior.draws, posterior.settings
-    day = posterior.evidence.exposure.origin
-    law = focal_statute(draws, record.as_of(day))
-    future = imagine(draws, law.ceilings, law.instruments, np.random.default_rng([settings.seed, 3]))
-    outcomes = targets(future)
-    views = {k: v for k, v in scenario_views(draws, outcomes).items() if k in ("inside", "outside")}
+    day, rng = posterior.evidence.origin, np.random.default_rng([settings.seed, 3])
+    outcomes = targets(imagine(draws, rng))
+    outside = imagine(draws, rng, outside=True).scenario
+    views = {k: v for k, v in scenario_views(draws, outcomes, outside, {}).items() if k in ("inside", "outside")}
     weights = scenario_table(views, str(day), settings.chains)
     summary = summary_table(outcomes, str(day), settings.chains).query("scenario == 'all'")
     means = summary[summary["unit"].isin(DISCRETE)]

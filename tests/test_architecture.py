@@ -20,7 +20,7 @@ FLOORS = [
     {"sections", "record", "regime_checks"},
     {"regime", "additions", "leaks", "news", "silence", "resolution"},
     {"specification"},
-    {"evidence", "opening_counts", "requests", "unseen"},
+    {"evidence", "opening_counts", "effects", "requests", "unseen"},
     {"observations", "unused"},
     {"conjugate", "passports", "baselines"},
     {"model"},

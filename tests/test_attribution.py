@@ -79,8 +79,7 @@ def test_an_event_comes_when_it_becomes_known():
 
 
 def test_the_way_runs_over_the_matter_then_elsewhere(way):
-    assert [point.kind for point in way] == ["start", *["silence", "event"] * 2, "silence", "elsewhere", "figures"]
-    assert way[6].evidence is way[5].evidence
+    assert [point.kind for point in way] == ["start", *["silence", "event"] * 2, "silence", "elsewhere"]
 
 
 def test_the_ends_have_the_density_of_the_two_records(packaged, grown, pool, way):
@@ -287,7 +286,7 @@ def test_names_of_the_scenarios_are_the_house_s(month):
     _, _, found = month
     shown = found.table.loc[found.table["target"] == "view", "scenario"]
     assert list(dict.fromkeys(shown)) == list(SCENARIOS)
-    assert list(dict.fromkeys(found.table["kind"])) == ["silence", "event", "elsewhere", "figures", "error"]
+    assert list(dict.fromkeys(found.table["kind"])) == ["silence", "event", "elsewhere", "error"]
 
 
 def test_reported_errors_are_those_of_the_tables(packaged):

@@ -35,7 +35,7 @@ from forecast.inference import Draws, Posterior, Settings, prior_draws
 from forecast.model.mode import reference_draws
 from forecast.vocabulary import DAYS_PER_MONTH
 
-WORLDS, MATTERS, SPAN, CANDIDATES = 32, 12, (3, 12), 600
+WORLDS, MATTERS, SPAN, CANDIDATES = 16, 6, (3, 12), 300
 """So many worlds of so many matters, and draws of which the news takes some."""
 
 
@@ -358,7 +358,7 @@ def told(sound, **change):
     [
         ({}, 0, "none of"),
         ({"pit": lambda one: {k: {n: p**8 for n, p in v.items()} for k, v in one.pit.items()}}, 3, "NOT CALIBRATED"),
-        ({"failed": lambda one: ("R-hat 2",) if one.world % 9 == 0 else ()}, 2, "NOT CONVERGED: 4 of 32"),
+        ({"failed": lambda one: ("R-hat 2",) if one.world % 9 == 0 else ()}, 2, "NOT CONVERGED: 2 of 16"),
     ],
     ids=["sound", "ranks too low", "not converged"],
 )
@@ -371,10 +371,10 @@ def test_the_command_writes_all_and_exits_by_the_verdict(sound, monkeypatch, tmp
 
     monkeypatch.setattr(calibration, "calibrate", instead)
     out = tmp_path / "c"
-    assert exit_code(["calibrate", "--out", str(out), "--worlds", "32", "--seed", "7"]) == code
+    assert exit_code(["calibrate", "--out", str(out), "--worlds", "16", "--seed", "7"]) == code
     assert words in " ".join(capsys.readouterr().out.split())
     assert {k: asked[k] for k in ("worlds", "seed", "folder", "anew")} == {
-        "worlds": 32, "seed": 7, "folder": out, "anew": False,
+        "worlds": 16, "seed": 7, "folder": out, "anew": False,
     }  # fmt: skip
     names = {path.name for path in out.iterdir()}
     assert names == {"about.json", "figures", "worlds", *(f"{name}.csv" for name in result.tables)}

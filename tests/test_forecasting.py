@@ -328,9 +328,8 @@ def test_a_folder_of_something_else_is_not_replaced(packaged, tmp_path):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_default_draws_converge_at_three_seeds(compiled, seed):
     """Default draws must pass the gate whatever the seed."""
-    assert forecasting.run(origin="2026-02-03", settings=Settings(seed=seed), compiled=compiled).diagnostics[
-        "converged"
-    ]
+    made = forecasting.run(origin="2026-02-03", settings=Settings(seed=seed), compiled=compiled)
+    assert made.diagnostics["converged"]
 
 
 def test_a_record_of_proceedings_and_events_alone_is_enough(tmp_path, lenient):

@@ -13,6 +13,7 @@ from worlds import HORIZONS
 
 import forecast
 from forecast import updating
+from forecast.effects import accrual
 from forecast.files import InputError
 from forecast.gathered import gather
 from forecast.hypotheses import whatifs as hypotheses
@@ -21,7 +22,6 @@ from forecast.hypotheses.whatifs import SUPPOSED, held, spoken_of, supposed_evid
 from forecast.impacts import cost
 from forecast.inference import Draws
 from forecast.model.focal import stated_probabilities
-from forecast.observations import accrual
 from forecast.outcomes import Intervention, courses, imagine, inside_weights
 from forecast.quantities import IMPACTS
 from forecast.terminal.hypotheses import whatif_screen

@@ -457,7 +457,7 @@ def test_rules_agree_with_a_plain_reading_of_the_packaged_log():
     record, origin = load_record(), date(2025, 2, 3)
     known = Log.of(record, date(2026, 2, 3))
     answers = {"yes": 0, "no": 0}
-    for name, months, family in itertools.product(record.proceedings["case_id"], WINDOWS, FAMILY_TYPES):
+    for name, months, family in itertools.product(known.record.proceedings["case_id"], WINDOWS, FAMILY_TYPES):
         got = answer(rule("event", months, origin, family=family, cases=[name]), known)
         last = origin + timedelta(days=int(months * 365.25 / 12))
         came = any(

@@ -8,7 +8,8 @@ import pytest
 from scipy.special import logit
 from worlds import AS_OF, LATER, NEWS, brief, case, event, load_record, load_specification, with_news, with_rows, world
 
-from forecast.observations import Observations, accrual, felt, observe, statute
+from forecast.effects import accrual, felt
+from forecast.observations import Observations, observe, statute
 from forecast.vocabulary import DAYS_PER_MONTH
 
 ANCHOR = [case("anchor", "2020-01-01")], [event("anchor", "2020-01-01", "opened")]

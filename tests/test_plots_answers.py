@@ -276,7 +276,7 @@ def test_later_origins_shift_statements_and_drop_what_is_decided(packaged):
     for seen in ("findings", "order.extensive", "executive"):
         came = seen in {"findings", "order.extensive"}  # no executive was charged in that record
         assert (f"stated:{seen}:limited" not in gids(picture)) == came
-    assert "count from 2026-02-03" in caption(picture)
+    assert "what the analyst stated on 2026-02-03, at the months that are left" in caption(picture)
     targets = plots.targets(replace(packaged, manifest=manifest))
     assert "prior's months count from 2026-02-03, the posterior's from 2026-12-31" in caption(targets)
     assert "count from" not in caption(plots.targets(packaged))

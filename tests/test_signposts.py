@@ -33,7 +33,7 @@ from forecast.terminal.hypotheses import stress_lines, watch_screen
 from forecast.vocabulary import DAYS_PER_MONTH, FAMILIES, SCENARIOS
 
 WINDOW = DAYS / DAYS_PER_MONTH
-OVER_TWO = 0.96
+OVER_TWO = 0.94
 """A probability of the severe scenario that no single event lifts it over, and two do."""
 FILES = ["about.json", "signposts.csv", "signposts.png", "signposts.svg", "stress.csv"]
 

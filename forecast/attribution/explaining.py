@@ -116,7 +116,7 @@ def explain(before: Forecast, after: Forecast) -> Explanation:
     """
     _require_comparable(before, after)
     way = valued(before, after, _pool(before, after))
-    return _explanation(before, after, way, _checks(way))
+    return _explanation(before, after, way, _checks(way, _partial(before, after)))
 
 
 def _require_comparable(before: Forecast, after: Forecast) -> None:
@@ -186,17 +186,25 @@ def _require_one_shape(own: Evidence, wide: Evidence, later: Evidence) -> None:
         raise InputError(problems)
 
 
-def _checks(way: Valued) -> dict[str, Any]:
+def _partial(before: Forecast, after: Forecast) -> set[str]:
+    """Return the targets that some draws do not define, such as the months to an event that does not come."""
+    both = [(str(name), values) for f in (before, after) for name, values in f.outcomes.data_vars.items()]
+    return {name for name, values in both if bool(np.isnan(values.values).any())}
+
+
+def _checks(way: Valued, partial: set[str]) -> dict[str, Any]:
     """Return how far what was valued can be trusted; ``failures`` in words, empty when it can.
 
     The error bar is compared, over all quantities with nearly normal errors, with the limit that all of them together
     exceed as rarely as one alone exceeds three standard errors (Sidak 1967, doi:10.1080/01621459.1967.10482935), in
     Student's t with as many degrees of freedom as an error from blocks has. Both ends of the way must have the very
     density of the two forecasts: that is arithmetic, and no Monte Carlo error may hide it. Little overlap of the two
-    fits is no failure: the points up to the other matters are near the first fit, those after them near the second.
+    fits is no failure: all points but the last are near the first fit, and the last one is the second.
+    Quantiles of ``partial`` targets, of which few draws may have a value, are left out.
     """
     last = way.bars[-1]
     counted = smooth(way.labels, last.sampling) & np.isfinite(last.moved[0])
+    counted &= ~(way.labels["target"].isin(partial) & (way.labels["statistic"] != "mean")).to_numpy()
     alone = -np.expm1(np.log1p(-2 * norm.sf(3.0)) / max(counted.sum(), 1)) / 2
     limit = float(student.isf(alone, BLOCKS - 1))
     worst = float(np.abs(last.moved[0][counted] / last.sampling[counted]).max(initial=0.0))

@@ -1,14 +1,15 @@
 """The evidence at every point of the way from one forecast to a later one.
 
-    earlier forecast -> other priors -> corrections -> the focal matter day by day -> other matters -> later forecast
+    earlier forecast -> other priors -> corrections -> the focal matter day by day
+                     -> other matters and figures -> later forecast
 
 *Corrections*: rows that were public by the earlier origin and were missing then. *The focal matter*, in the order in
 which its events became public: each stretch of days without one (*silence*) and each day with some. The months of all
 horizons count from the end of each step, so that silence also moves what is expected within so many months. On the
-brief's date there is a step of its own, from the outside view to the inside view. *Other matters* and *figures* (fines,
-users, turnover, openings) count up to the earlier origin until all of the focal matter has come. Then come all other
-matters in one step, events and silence, which move the rates of the reference class; and then the figures. Events of
-some without the silence of the rest would lift these rates to where neither forecast has draws.
+brief's date there is a step of its own, from the outside view to the inside view. All *other matters* and *figures*
+(users, turnover, sizes of fines, openings) stay as they were at the earlier origin until all of the focal matter has
+come, and then come in one step: events of some matters without the silence of others, or without the openings, would
+lie where neither forecast has draws.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from forecast.record import Record
 from forecast.specification import Specification
 from forecast.trees import stored_correction
 
-CORRECTIONS, ELSEWHERE = "corrections of the past", "other matters"
+CORRECTIONS, ELSEWHERE = "corrections of the past", "other matters and figures"
 MATTERS_OWN = ("opening_raised_left", "opening_classes", "new_fine_sum", "new_fine_ceiling", "resolved",
                "unappealed_fines", "set_off")  # fmt: skip
 """Observations that follow the focal matter and the clock; all others are figures."""
@@ -39,7 +40,7 @@ MATTERS_OWN = ("opening_raised_left", "opening_classes", "new_fine_sum", "new_fi
 class Point:
     """Where the way stands after a step: evidence to simulate from, and the log density of each pooled draw.
 
-    ``kind``: start, priors, corrections, silence, event, brief, elsewhere or figures.
+    ``kind``: start, priors, corrections, silence, event, brief or elsewhere.
     """
 
     kind: str
@@ -59,19 +60,16 @@ def points(before: Forecast, after: Forecast, pool: Pool) -> Iterator[Point]:
     if record.as_of(start) != before.record:
         evidence = evidence_at(after, start, record)
         yield Point("corrections", CORRECTIONS, evidence, log_density(pool.draws(evidence)))
-    base, elsewhere, reached = evidence, _others(pool, evidence), None
-    for kind, name, day, is_inside in days_of(before, after):
+    base, elsewhere, steps = evidence, _others(pool, evidence), days_of(before, after)
+    for kind, name, day, is_inside in steps:
         evidence = focal_alone(evidence_at(after, day, record, is_inside=is_inside), base)
         draws = pool.draws(evidence)
         figures = log_figures(draws.flat, draws.effects, evidence.observations)
-        density = sum([*figures.values(), *elsewhere.values()], log_prior(draws) + focal_log_likelihood(draws))
-        reached = Point(kind, name, evidence, density)
-        yield reached
-    if reached is not None:
+        density = sum(figures.values(), log_prior(draws) + elsewhere + focal_log_likelihood(draws))
+        yield Point(kind, name, evidence, density)
+    if steps:
         full = evidence_at(after, origin_of(after), record)
-        learnt = sum(_others(pool, full).values()) - sum(elsewhere.values())
-        yield Point("elsewhere", ELSEWHERE, reached.evidence, reached.log_density + learnt)
-        yield Point("figures", f"figures until {origin_of(after)}", full, log_density(pool.draws(full)))
+        yield Point("elsewhere", ELSEWHERE, full, log_density(pool.draws(full)))
 
 
 def origin_of(forecast: Forecast) -> date:
@@ -145,10 +143,10 @@ def focal_alone(evidence: Evidence, base: Evidence) -> Evidence:
     return replace(evidence, observations=observations)
 
 
-def _others(pool: Pool, evidence: Evidence) -> dict[str, np.ndarray]:
-    """Return the log-likelihood of every matter but the focal one, by name, each of shape draw."""
-    terms = dict(zip(evidence.hazards.matters, pool.draws(evidence).by_matter.T, strict=True))
-    return {name: term for name, term in terms.items() if name != evidence.specification.matter}
+def _others(pool: Pool, evidence: Evidence) -> np.ndarray:
+    """Return the log-likelihood of the events of all matters but the focal one, shape draw."""
+    is_focal = np.array([name == evidence.specification.matter for name in evidence.hazards.matters])
+    return pool.draws(evidence).by_matter[:, ~is_focal].sum(axis=1)
 
 
 def elsewhere_news(after: Forecast, since: Record) -> pd.DataFrame:

@@ -40,11 +40,11 @@ class Step(NamedTuple):
 
 
 def lessons(plan: Plan, world: World, seed: list[int]) -> list[Step]:
-    """Return the scenarios' probabilities after each event of the matter and every three months of silence."""
+    """Return the scenarios' probabilities after each event of the matter and, for silence tells too, every quarter."""
     statements, regime, rng = plan.statements, plan.specification.regime, np.random.default_rng(seed)
     as_of, last = statements.as_of, plan.specification.horizons[-1]
     whole = to_record(world, plan.origin(last))
-    cells = gather_hazards(whole, regime, as_of, statements).cells
+    cells = gather_hazards(whole, regime, as_of).cells
     draws = reference_draws(cells, regime, DRAWS, rng) | draw_priors(statement_priors(statements), DRAWS, rng)
     own = _focal(whole, statements.matter)
     happened = sorted(e.day - as_of.toordinal() for e in world.events if e.row in world.focal)
@@ -55,7 +55,7 @@ def lessons(plan: Plan, world: World, seed: list[int]) -> list[Step]:
     for days in sorted({*happened, *quarters}):
         news = gather_hazards(own, regime, date.fromordinal(as_of.toordinal() + days), statements).news
         if news is None:
-            raise ValueError("a world is watched from its brief on")
+            raise ValueError("there is news from the day of the brief on")
         terms = news_terms(draws, news, statements, np.ones(statements.location.shape), regime)
         log_p = np.log(statements.pi) + logsumexp(terms.log_likelihood, axis=0)
         p = np.exp(log_p - logsumexp(log_p))

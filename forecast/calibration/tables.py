@@ -27,9 +27,9 @@ def all_tables(examined: Sequence[Examined]) -> dict[str, pd.DataFrame]:
     """Return every table by name.
 
     ``worlds``: one row a world. ``ranks``: the PIT of every quantity in every world whose fit converged.
-    ``uniformity``, ``coverage``: by quantity. ``scenario``: reliability of the probabilities of
-    scenarios and events; ``scores``: their Brier and log scores. ``learning``: how soon each world's scenario was
-    recognised; ``learning_curve``: its probability by month. ``power``: how likely departures of some sizes are found.
+    ``uniformity``, ``coverage``: by quantity. ``scenario``: reliability of the probabilities of scenarios and events;
+    ``scores``: their Brier and log scores. ``learning``: how soon each world's scenario was recognised;
+    ``learning_curve``: its probability by month. ``power``: how likely departures of some sizes are found.
     """
     ranked = ranks(examined)
     return {

@@ -105,8 +105,8 @@ def whatif(
     after = steps.to(supposed.record) if supposed.events else silent
     base = base_rate(forecast.record.in_force(), clauses_of(spec.resolution), spec.matter)
     stages = [_stage(silent, base)] if passed else []
-    if supposed.events or levers:
-        stages.append(_stage(after, base, intervention(spec, levers) if levers else None))
+    moved = bool(supposed.events or levers)
+    stages.append(_stage(after, base, intervention(spec, levers) if levers else None) if moved else stages[0])
     before = Stage({name: forecast.tables[name] for name in stages[0].tables}, forecast.outcomes, old)
     return WhatIf(
         before=before.tables,

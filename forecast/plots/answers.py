@@ -121,8 +121,10 @@ def targets(forecast: Forecast) -> Figure:
     error = 0.5 / min(draws.sizes["draw"] for _, draws, _ in sources) ** 0.5
     note = f"Above: probabilities, Monte Carlo errors (one standard error) at most ±{error:.3f}. "
     note += "Below: dots medians, thick bars eti 0.50, thin bars eti 0.90, equal-tailed; a dot at "
-    note += "zero: at least half of the draws are zero. Events and fines are of the proceedings open at the origin and "
-    note += f"of those opened later.{_about_prior(forecast)}"
+    note += (
+        "zero: at least half of the draws are zero. Events, closings and fines are of all the matter's proceedings, "
+    )
+    note += f"those opened after the origin included.{_about_prior(forecast)}"
     return look.finish(picture, "Targets by horizon", note, forecast.manifest)
 
 

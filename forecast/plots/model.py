@@ -40,14 +40,14 @@ def parameters(forecast: Forecast) -> PlotCollection:
     require_fit(forecast, "parameters")
     time = forecast.specification.regime.time
     models = {name: _quantities(draws) for name, draws in before_and_after(forecast).items()}
-    pc = forest(models, 8.9)
+    pc = forest(models, 9.8)
     logs = {name for name, (_, scale) in QUANTITIES.items() if scale == "log"}
     beside(pc, contractions(models, logs), "contraction")
     for name, (title, scale) in QUANTITIES.items():
         axes = pc.get_target(name, FOREST)
         axes.set_title(title, fontsize=8)
         if scale == "log":
-            log_axis(axes)
+            log_axis(axes, (1,) if name == "rate" else (1, 3))
     trend = pc.get_target("trend", FOREST)
     trend.set_xticks(TREND_TICKS, [f"{tick:g}" for tick in TREND_TICKS])
     note = f"Rates are those of proceedings at {time.age_unit - time.age_offset:g} months, in the first stage, at an "
@@ -100,9 +100,9 @@ def _quantities(draws: xr.Dataset) -> xr.Dataset:
     draws = draws.assign_coords(family=[str(name).replace("_", " ") for name in draws["family"].values])
     return xr.Dataset(
         {
-            "rate": xr.apply_ufunc(np.exp, draws["rate"]),
+            "rate": np.exp(draws["rate"]),
             "age": draws["age"].rename(family="aging"),
-            "trend": _stacked({"all families": np.exp(draws["trend"])}, "whole"),
+            "trend": _stacked({"all families": draws["trend"].copy(data=np.exp(draws["trend"].values))}, "whole"),
             "probability": _stacked(shares, "share"),
             "size": _stacked(sizes, "fine"),
         }

@@ -186,13 +186,13 @@ def drivers(result: Sensitivity) -> Figure:
     axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=7)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
     axes.grid(visible=False)
-    note = "How far the answer's mean moves when the centre of a prior moves by one of its own sds, in the direction "
-    note += "that moves the answer most: probabilities, users and valuation in percentage points, amounts in million "
-    note += (
-        "EUR. Blank: within three Monte Carlo errors of zero. Colour: against the largest of the row. Statements: the "
+    note = (
+        "How far the mean moves when the centre of a prior moves by one of its own sds, in the direction that moves "
+        "it most: probabilities, users and valuation in percentage points, amounts in million EUR. Blank: within "
+        "three Monte Carlo errors of zero. Colour: against the largest of the row. Statements: the analyst's, by "
+        "family. Pooling of effects: what tells services, and instruments of fines, apart. What the ranges of fines do "
+        "is told by the readings."
     )
-    note += "analyst's, by family. Pooling of effects: what tells services, and instruments of fines, apart. Ranges "
-    note += "of fines are among the readings."
     return look.finish(picture, "What drives each answer", note, result.manifest)
 
 

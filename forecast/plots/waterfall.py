@@ -52,7 +52,7 @@ def waterfall(explanation: Explanation) -> Figure:
     note = (
         "Each bar starts where the one above ends; orange raises, blue lowers. Whiskers: ± one standard error. Steps "
         "stand in the order in which things became known. Silence: no event in the matter; months then count from a "
-        f"later day. Figures: fines, users, turnover, openings. Fines left: median at {last} months."
+        f"later day. Figures: users, turnover, sizes of fines, openings. Fines left: median at {last} months."
     )
     if one["view"] != two["view"]:
         note += " Up to the brief: the outside view; from it on: the inside view."

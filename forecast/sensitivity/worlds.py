@@ -191,7 +191,7 @@ class Worlds:
         """Return equal weights, and the future in the outside view at the brief's date.
 
         Hazards are those of the normal approximation of the reference class's posterior at that date, and all else is
-        as known now: a fit at that date would cost a minute and move the shares by about their Monte Carlo error.
+        as known now, so that no fit at that date is needed. No error that is told includes that of this approximation.
         """
         evidence, n = self._gathered(spec, record, spec.as_of), len(self.posterior.draws)
         rng = np.random.default_rng([self.settings.seed, BRIEF_STREAM])

@@ -176,7 +176,8 @@ def explanation_screen(explanation: Explanation, *, most: int = 20) -> Group:
     }
     lines = [
         "Each column sums exactly. ± standard errors. Steps stand in the order in which things became known. Silence: "
-        "no event in the matter; months then count from a later day. Figures: fines, users, turnover, openings.",
+        "no event in the matter; months then count from a later day. Figures: users, turnover, sizes of fines, "
+        "openings.",
         f"Valued on the draws of {checks['fits']} fits (overlap {checks['overlap']:.2f}, at least "
         f"{checks['least_effective_draws']:.0f} effective draws a step); largest error bar "
         f"{checks['largest_error']:.1f} standard errors, limit {checks['error_limit']:.1f}.",
