@@ -1,4 +1,4 @@
-"""What the brief says on its ``as_of``, before any news: nothing is sampled, so it takes a few seconds.
+"""What the brief says on its ``as_of``, before any news: nothing is compiled, so it takes well under a minute.
 
 What the record says on that day is drawn without a sampler's compiler (`forecast.inference.brief_draws`).
 

@@ -237,7 +237,7 @@ def _sources(forecast: Forecast) -> list[tuple[str, Any, Style]]:
 def _about_prior(forecast: Forecast) -> str:
     origin, as_of = forecast.manifest["origin"], forecast.manifest["as_of"]
     if forecast.manifest["view"] == PRIOR_VIEW:
-        return " Draws from the prior file alone: nothing is fitted."
+        return " What the brief says on its own day, with the record up to then: no news yet."
     if not len(forecast.prior_outcomes):
         return f" Posterior only: before the brief's date, {as_of}, there is no prior."
     return f" The prior's months count from {as_of}, the posterior's from {origin}." if origin != as_of else ""
