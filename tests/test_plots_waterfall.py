@@ -58,3 +58,16 @@ def test_the_caption_says_where_the_view_changes_and_nothing_is_cut_off():
     assert min(box.x0, box.y0) >= -0.01
     assert box.x1 <= width + 0.01
     assert box.y1 <= height + 0.01
+
+
+def test_many_events_of_one_day_leave_the_panels_room():
+    found = explanation(4)
+    day = "; ".join(f"eu-regulator-platform-{n} preliminary findings" for n in range(4))
+    found.table["bar"] = found.table["bar"].replace("2026-01-02 case-1 fine", f"2026-01-02 {day}")
+    picture = plots.waterfall(found)
+    (told,) = (text for text in picture.axes[0].get_yticklabels() if "regulator" in text.get_text())
+    assert " ".join(told.get_text().split()) == f"2026-01-02 {day}"
+    assert all(axis.get_position().width > 0.1 for axis in picture.axes)
+    box = told.get_window_extent(picture.canvas.get_renderer())
+    rows = picture.axes[0].transData.transform([[0, 1], [0, 0]])[:, 1]
+    assert box.height <= 1.05 * abs(np.diff(rows)[0])

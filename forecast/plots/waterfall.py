@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from forecast.silence import assumption
 from forecast.vocabulary import SCENARIOS
 
 MOST_STEPS = 20
+CHARACTERS, ROW, LINE = 48, 0.27, 0.155
+"""Of a step's name in one line; inches of a step, and of a line of its name."""
 LEVEL = "#555555"
 FINES = "Fines left,\nmedian"
 """Title of the panel of the fines that are left."""
@@ -34,7 +37,9 @@ def waterfall(explanation: Explanation) -> Figure:
     told = np.any([_tells(rows) for rows in panels], axis=0)
     panels = [rows.loc[told] for rows in panels]
     bars = panels[0]["bar"].tolist()
-    picture = new(1.7 + 0.27 * (len(bars) + 2))
+    names_of_bars = [_short(bar) for bar in bars]
+    tallest = max(name.count("\n") + 1 for name in names_of_bars) if names_of_bars else 1
+    picture = new(1.7 + max(ROW, LINE * tallest) * (len(bars) + 2))
     axes = picture.subplots(1, len(panels), sharey=True)
     for axis, rows, name in zip(axes, panels, [*SCENARIOS, ""], strict=True):
         scale = 100.0 if name else 1e-6
@@ -46,7 +51,7 @@ def waterfall(explanation: Explanation) -> Figure:
         axis.set_xlabel("m EUR" if scale < 1 else "probability, %", fontsize=7.5)
     _share_scale(axes[:-1])
     one, two = explanation.before, explanation.after
-    labels = [f"forecast of {one['origin']}", *map(_short, bars), f"forecast of {two['origin']}"]
+    labels = [f"forecast of {one['origin']}", *names_of_bars, f"forecast of {two['origin']}"]
     axes[0].set_yticks(range(len(labels)), labels)
     axes[0].set_ylim(len(labels) - 0.4, -0.6)
     note = (
@@ -102,5 +107,5 @@ def _panel(axis: Axes, rows: pd.DataFrame, scale: float) -> None:
 
 
 def _short(label: str) -> str:
-    """An event's label with its type in plain words."""
-    return label.replace("_", " ")
+    """An event's label with its type in plain words; several events of one day in several lines."""
+    return fill(label.replace("_", " "), CHARACTERS, subsequent_indent="  ", break_on_hyphens=False)
