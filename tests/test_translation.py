@@ -64,7 +64,7 @@ def test_what_no_multiplier_can_meet_is_refused_with_what_can():
             {**family[1], "within": 60.0, "value": 0.999, "source": source},
         ]
     spec = Specification.model_validate(data)
-    with pytest.raises(InputError, match=r"commitments.limited\[0\].value: 0.99 within 0.2 months cannot be reached"):
+    with pytest.raises(InputError, match=r"commitments.limited\[1\].value: 0.999 within 60 months cannot be reached"):
         gather(spec, load_record(), spec.as_of)
 
 

@@ -15,6 +15,7 @@ import forecast
 from forecast.attribution.pool import log_density
 from forecast.descriptions import GROUPS
 from forecast.inference import Draws, gather
+from forecast.netcdf import write
 from forecast.sensitivity.scaling import psense
 from forecast.trees import (
     DERIVED_BITS,
@@ -24,7 +25,6 @@ from forecast.trees import (
     prior_parameters,
     rounded,
     to_tree,
-    write,
 )
 from forecast.updating import settings_of, stored, total_log_likelihood
 

@@ -92,7 +92,9 @@ def test_draws_resampled_in_their_order_tell_what_the_weights_cost():
 def test_reweighted_draws_have_the_r_hat_of_their_chains_and_an_ess_of_their_own(packaged, old):
     new, certificate = reweight(old, at(packaged, "2026-03-03", FINDINGS))
     assert new.diagnostics["r_hat"].equals(old.r_hat.reindex(new.diagnostics.index))
-    assert old.diagnostics["ess_bulk"].to_numpy() == pytest.approx(packaged.posterior_summary["ess_bulk"], rel=1e-9)
+    assert old.diagnostics["ess_bulk"].to_numpy() == pytest.approx(
+        packaged.posterior_summary["ess_bulk"], rel=1e-5
+    )  # draws are kept rounded
     for name in ("trend", "size_mean"):
         ess = array_stats.ess(new.raw[name], chain_axis=0, draw_axis=1, method="bulk")
         assert new.diagnostics.loc[name, "ess_bulk"] == pytest.approx(ess, rel=1e-6)
