@@ -1,7 +1,7 @@
 """The regime: families of events, procedures and their stages, classes of authorities and their powers, rules of law.
 
 `load_regime` reads and checks a YAML file such as ``priors/regimes/platforms.yaml``. Everything that the hazards of the
-reference class know of law stands there as values; no other module names a family, a stage or a class.
+reference class know of law stands there as values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Family(Base):
     """A family of events: the types (and scopes) of the log that belong to it, and what one such event does.
 
     ``moves_to``: the stage that a proceeding of each procedure reaches by it. ``closes``: whether it ends the
-    proceeding; ``may`` means with the probability of the prior file's ``closing``. ``marks``: the mark that it sets.
+    proceeding; ``may`` means with the probability of the prior file's ``closing``.
     ``age``: prior centre of the power of age in its hazard. ``rate``: events per month, see the file's head.
     """
 
@@ -38,7 +38,6 @@ class Family(Base):
     scopes: tuple[str, ...] = ()
     moves_to: dict[str, str] = Field(default_factory=dict)
     closes: Literal["never", "may", "always"] = "never"
-    marks: str | None = None
     age: Real = 0.0
     rate: Range
 
@@ -198,6 +197,12 @@ class Regime(Base):
         return table
 
     @cached_property
+    def family_bits(self) -> np.ndarray:
+        """Marks, as bits, that an event of a family sets: those of its types."""
+        each = [[self.bits(kind) for kind in family.types] for family in self.families.values()]
+        return np.array([np.bitwise_or.reduce(bits) for bits in each], dtype=np.int64)
+
+    @cached_property
     def closes(self) -> np.ndarray:
         """0 never, 1 may, 2 always ends the proceeding, by family."""
         return np.array([("never", "may", "always").index(f.closes) for f in self.families.values()])
@@ -211,11 +216,13 @@ class Regime(Base):
         return RuleTable(
             classes=np.array([[not w.classes or c in w.classes for c in self.classes] for w in where]),
             stages=np.array([[not w.stages or s in w.stages for s in self.stage_names] for w in where]),
-            families=np.array([[(not r.families or f in r.families) and f not in r.except_ for f in self.families] for r
-            in rows]), with_bit=np.array([mark[w.with_mark] for w in where]), without_bit=np.array([mark[w.without] for
-            w in where]), tag_bit=np.array([tag[w.tag] for w in where]), age=np.array([w.age or (-np.inf, np.inf) for w
-            in where], dtype=float), ripens=np.array([rule.ripens for rule in rows]),
-        )  # fmt: skip
+            families=np.array([[f not in r.except_ and f in (r.families or [f]) for f in self.families] for r in rows]),
+            with_bit=np.array([mark[w.with_mark] for w in where]),
+            without_bit=np.array([mark[w.without] for w in where]),
+            tag_bit=np.array([tag[w.tag] for w in where]),
+            age=np.array([w.age or (-np.inf, np.inf) for w in where], dtype=float),
+            ripens=np.array([rule.ripens for rule in rows]),
+        )
 
 
 def _unknown_names(regime: Regime) -> Iterable[tuple[KeyPath, str]]:
@@ -233,7 +240,6 @@ def _unknown_names(regime: Regime) -> Iterable[tuple[KeyPath, str]]:
         yield from check((*place, "moves_to"), family.moves_to, regime.procedures, "procedure")
         for procedure, stage in family.moves_to.items():
             yield from check((*place, "moves_to", procedure), [stage], regime.procedures.get(procedure, ()), "stage")
-        yield from check((*place, "marks"), [family.marks] if family.marks else [], regime.marks, "mark")
     for mark, types in regime.marks.items():
         yield from check(("marks", mark), types, regime.types, "event type")
     for stage, effects in regime.stages.items():

@@ -2,7 +2,7 @@
 
 A proceeding is observed from its first sourced event on or after ``opened_on``. That day's events, its *entry*, are why
 the proceeding is in the record: they set its stage and marks and carry no likelihood. It is at risk from the day after
-until it closes, until nobody looked any more (``observed_until``), or until the origin. Of the events of one later day
+until it closes or, while it is open, until nobody looked any more (``observed_until``) or until the origin. Of the events of one later day
 only the one furthest down in the order of the procedure carries likelihood, for the others follow from the same
 decision; they too set stage and marks. A proceeding whose entry is its decision says nothing about hazards.
 
@@ -116,9 +116,15 @@ def episodes(record: Record, regime: Regime, until: date) -> tuple[Episode, ...]
 
 
 def _episode(
-    record: Record, regime: Regime, until: date, case: str, matter: str, kind: str, authority: str, watched:
-    pd.Timestamp
-) -> Episode:  # fmt: skip
+    record: Record,
+    regime: Regime,
+    until: date,
+    case: str,
+    matter: str,
+    kind: str,
+    authority: str,
+    watched: pd.Timestamp,
+) -> Episode:
     opened_on, closed_on, log = record.logs[case]
     opened, origin = opened_on.toordinal(), until.toordinal()
     is_open = pd.isna(closed_on) or closed_on.toordinal() > origin

@@ -82,11 +82,10 @@ class Law(NamedTuple):
         time = regime.time
         age, stage = time.age_edges(), time.ripening_edges()
         named = [a for rule in regime.rules for a in rule.where.age or () if a > 0]
-        marks = {name: 1 << i for i, name in enumerate(regime.marks)}
         return Law(
             moves=regime.moves,
             closes=regime.closes,
-            marks=np.array([marks.get(f.marks or "", 0) for f in regime.families.values()]),
+            marks=regime.family_bits,
             age_edges=np.append(age, np.inf),
             age_values=time.log_age(np.append(age, np.inf) - 1e-6),
             rule_edges=np.append(np.unique(named), np.inf),
