@@ -103,8 +103,8 @@ def rounded(value, band):
     return floor(value / band + 0.5) * band
 
 
-def covariates(about, state, day, regime):
-    """Return class, stage, log age, year and the value of every rule that holds, on a day."""
+def covariates(about, state, day, regime, trend_day=None):
+    """Return class, stage, log age, year (that of ``trend_day`` if given) and the value of every rule, on a day."""
     kind, tags, opened = about
     stage, since, marks = state
     time = regime.time
@@ -114,7 +114,7 @@ def covariates(about, state, day, regime):
     ripened = rounded(
         log((min(in_stage, time.age_flat_after) + time.ripening_offset) / time.ripening_unit), time.ripening_band
     )
-    year = rounded(max(((day - time.reference).days - 0.5) / 365.25, time.earliest_year), time.year_band)
+    year = rounded(max((((trend_day or day) - time.reference).days - 0.5) / 365.25, time.earliest_year), time.year_band)
     values = []
     for rule in regime.rules:
         where = rule.where
@@ -133,11 +133,15 @@ def covariates(about, state, day, regime):
 class Hazard:
     """Log hazards per month by family, of one draw of the parameters; each combination of covariates once."""
 
-    def __init__(self, values, regime):
-        self.values, self.regime, self.known = values, regime, {}
+    def __init__(self, values, regime, trend_day=None):
+        self.values, self.regime, self.known, self.trend_day = values, regime, {}, trend_day
+
+    def held(self, day):
+        """Return the same hazard with the trend at the level of one day."""
+        return Hazard(self.values, self.regime, day)
 
     def __call__(self, about, state, day):
-        key = covariates(about, state, day, self.regime)
+        key = covariates(about, state, day, self.regime, self.trend_day)
         if key not in self.known:
             self.known[key] = {name: self._one(name, *key) for name in self.regime.families}
         return self.known[key]
@@ -218,7 +222,7 @@ def group_on(statements, family, day):
 
 def multipliers(record, regime, hazard, statements, values, correction):
     """Return ``m[g, s]``: what is stated over the reference hazard of the matter as it was seen on ``as_of``."""
-    names = list(regime.families)
+    names, hazard = list(regime.families), hazard.held(statements.as_of)
     at_brief = [x for x in lives(record, regime, statements.as_of) if x.matter == statements.matter and x.open]
     ahead, day = np.zeros(len(statements.groups)), statements.as_of
     ends = [(day_after(statements.as_of, g.start), day_after(statements.as_of, g.end)) for g in statements.groups]
@@ -235,6 +239,7 @@ def multipliers(record, regime, hazard, statements, values, correction):
 def news_log_likelihood(record, regime, origin, hazard, statements, values, correction):
     """Return ``log p(news | s)`` by scenario: the tempo is integrated numerically."""
     names, as_of = list(regime.families), statements.as_of
+    hazard = hazard.held(as_of)
     own = [one for one in lives(record, regime, origin) if one.matter == statements.matter]
     m = multipliers(record, regime, hazard, statements, values, np.asarray(correction))
     lived, came = np.zeros(m.shape[0]), []

@@ -126,14 +126,18 @@ def _last_days(months: np.ndarray) -> np.ndarray:
     return np.unique(np.ceil(months * DAYS_PER_MONTH - 0.5).astype(np.int64))
 
 
-def covariates(pieces: Sequence[Piece], regime: Regime) -> Covariates:
-    """Return the covariates of every piece: those of the middle of its first day."""
+def covariates(pieces: Sequence[Piece], regime: Regime, held: int | None = None) -> Covariates:
+    """Return the covariates of every piece: those of the middle of its first day.
+
+    ``held``: a day (ordinal) whose year all pieces take, where the trend must not count.
+    """
     flat = np.array([(p.authority_class, p.tags, p.opened, p.start, *p.state) for p in pieces], dtype=np.int64)
     kind, tags, opened, start, stage, since, marks = flat.reshape(-1, 7).T
     middle, time = start + 0.5, regime.time
     age, in_stage = (middle - opened) / DAYS_PER_MONTH, (middle - since) / DAYS_PER_MONTH
     values = _all_rule_values(regime.rule_table, kind, tags, stage, marks, age, time.ripening(in_stage))
-    return Covariates(kind, stage, time.log_age(age), time.year(middle - time.reference.toordinal()), values)
+    days = np.full(len(middle), held - 0.5) if held is not None else middle
+    return Covariates(kind, stage, time.log_age(age), time.year(days - time.reference.toordinal()), values)
 
 
 def same(each: Covariates) -> tuple[Covariates, np.ndarray]:

@@ -2,9 +2,10 @@
 
 A proceeding is observed from its first sourced event on or after ``opened_on``. That day's events, its *entry*, are why
 the proceeding is in the record: they set its stage and marks and carry no likelihood. It is at risk from the day after
-until it closes or, while it is open, until nobody looked any more (``observed_until``) or until the origin. Of the events of one later day
-only the one furthest down in the order of the procedure carries likelihood, for the others follow from the same
-decision; they too set stage and marks. A proceeding whose entry is its decision says nothing about hazards.
+until it closes or, while it is open, until nobody looked any more (``observed_until``) or until the origin. Of the
+events of one later day only the one furthest down in the order of the procedure carries likelihood, for the others
+follow from the same decision; they too set stage and marks. A proceeding whose entry is its decision says nothing about
+hazards.
 
 Days are ordinals of the calendar (``date.toordinal``); a state holds for whole days, as it stood at their start.
 """

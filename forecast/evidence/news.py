@@ -1,7 +1,8 @@
 """News about the focal matter: time lived before the first event of each stated family, and which of them came.
 
 A first event of a stated family after ``as_of`` is what the analyst spoke of; its time and its silence go into the
-likelihood of the scenarios. All else after ``as_of``, events of families that nobody stated and later events of stated
+likelihood of the scenarios. The trend is held at ``as_of`` in it, as the analyst's probabilities know of no trend: its
+level cancels. All else after ``as_of``, events of families that nobody stated and later events of stated
 ones, is evidence about the reference class, like the matter's history and like every other matter.
 """
 
@@ -73,7 +74,9 @@ def news_of(
     came = list(_came(focal, first, statements))
     for g, event_piece in came:
         pieces, columns = [*pieces, event_piece], [*columns, ("came", g)]
-    distinct, index = same(covariates(pieces, regime)) if pieces else (_none(regime), np.zeros(0, dtype=np.int64))
+    distinct, index = (
+        same(covariates(pieces, regime, held=as_of)) if pieces else (_none(regime), np.zeros(0, dtype=np.int64))
+    )
     weight = {"foreseen": lengths(pieces), "lived": lengths(pieces), "came": np.ones(len(pieces))}
     tables = {}
     for name in weight:

@@ -20,7 +20,7 @@ import numpy as np
 
 from forecast.regime import Regime
 from forecast.simulator.design import Openings
-from forecast.simulator.hazards import Law, Lives, Truth, hazards
+from forecast.simulator.hazards import Law, Lives, Truth, hazards, year_of
 from forecast.vocabulary import DAYS_PER_MONTH
 
 
@@ -39,6 +39,7 @@ class Level:
     ``ends``: family -> last days (ordinals) of the intervals of its statement; the last interval goes on for ever.
     ``multiplier``: family -> multipliers of the reference hazard, shape copy, interval. ``tempo``: one per copy.
     ``happened``: copy, family. ``raised_until``: last day of a raised opening rate, by copy (0: not raised).
+    ``as_of``: day of the statements (ordinal). First events of stated families know of no trend after it.
     """
 
     ends: dict[int, np.ndarray]
@@ -46,13 +47,17 @@ class Level:
     tempo: np.ndarray
     happened: np.ndarray
     raised_until: np.ndarray
+    as_of: int
 
-    def factors(self, day: int) -> np.ndarray:
-        """Return by what each copy's hazards are multiplied on a day, shape copy, family."""
+    def factors(self, day: int, trend: float = 1.0) -> np.ndarray:
+        """Return by what each copy's hazards are multiplied on a day, shape copy, family.
+
+        ``trend``: by how much the trend has changed hazards since ``as_of``; it is taken out of first events.
+        """
         factor = np.ones(self.happened.shape)
         for family, ends in self.ends.items():
             interval = min(int(np.sum(ends < day)), len(ends) - 1)
-            first = self.tempo * self.multiplier[family][:, interval]
+            first = self.tempo * self.multiplier[family][:, interval] / trend
             factor[:, family] = np.where(self.happened[:, family], 1.0, first)
         return factor
 
@@ -82,7 +87,9 @@ def live(
             chance = hazards(truth, law, lives.take(rows), day, held_from) / DAYS_PER_MONTH
             if level is not None:
                 focal = lives.copy[rows] >= 0
-                chance[focal] *= level.factors(day)[lives.copy[rows[focal]]]
+                years = year_of(regime, day, held_from) - year_of(regime, level.as_of)
+                trend = float(np.exp(truth["trend"] * years))
+                chance[focal] *= level.factors(day, trend)[lives.copy[rows[focal]]]
             came = _drawn(rows, chance, day, rng)
             if level is not None:
                 came = _one_first_event(came, lives, level, openings, regime)

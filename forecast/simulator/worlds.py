@@ -85,7 +85,7 @@ def _draw(design: Design, truth: Truth, rng: np.random.Generator) -> World | Non
         return World(design, truth, design.rows, tuple(events), lives.closed)
     as_of = statements.as_of.toordinal()
     events = live(lives, truth, regime, (begin, as_of), rng, held_from=held)
-    ahead = foreseen(lives, truth, regime, statements, held)
+    ahead = foreseen(lives, truth, regime, statements)
     if not ahead.all():
         return None
     scenario = int(rng.choice(len(statements.pi), p=statements.pi))
@@ -135,12 +135,11 @@ def entered(design: Design, closing: float, rng: np.random.Generator) -> Lives:
     return lives
 
 
-def foreseen(
-    lives: Lives, truth: Truth, regime: Regime, statements: Statements, held_from: int | None = None
-) -> np.ndarray:
+def foreseen(lives: Lives, truth: Truth, regime: Regime, statements: Statements) -> np.ndarray:
     """Return the reference hazard integrated over each statement's interval as the matter was seen on ``as_of``.
 
-    Every proceeding of the focal matter then at risk stays open and in its stage, with the age of each day.
+    Every proceeding of the focal matter then at risk stays open and in its stage, with the age of each day and the
+    trend of ``as_of``.
     """
     law, as_of = Law.of(regime), statements.as_of.toordinal()
     own = lives.take(
@@ -148,7 +147,7 @@ def foreseen(
     )
     total, last = np.zeros(len(statements.groups)), max(statements.last_day(g) for g in statements.groups)
     for day in range(as_of + 1, last + 1):
-        today = hazards(truth, law, own, day, held_from).sum(axis=0) / DAYS_PER_MONTH
+        today = hazards(truth, law, own, day, as_of).sum(axis=0) / DAYS_PER_MONTH
         for g, group in enumerate(statements.groups):
             if statements.first_day(group) < day <= statements.last_day(group):
                 total[g] += today[group.family]
@@ -186,6 +185,7 @@ def level_of(statements: Statements, regime: Regime, multiplier: np.ndarray, tem
         tempo=tempo,
         happened=np.zeros((len(tempo), len(regime.families)), dtype=bool),
         raised_until=np.zeros(len(tempo), dtype=np.int64),
+        as_of=statements.as_of.toordinal(),
     )
 
 
